@@ -1,0 +1,132 @@
+"""Kinds of values in MiGserver.conf: each function turns the text of a value into the typed value.
+
+Every function raises ValueKindError, which says what is wrong and what is accepted.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+BOOLEANS = configparser.ConfigParser.BOOLEAN_STATES
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+PASSWORD_POLICY = re.compile(r"NONE|WEAK|MEDIUM|HIGH|MODERN:[1-9]\d{0,2}|CUSTOM:[1-9]\d{0,2}:[1-4]")
+HOST_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE)
+DISPLAY_NAME = re.compile(r"[^<>]*<([^<>]+)>")
+MAIL_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
+LOCAL_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class ValueKindError(ValueError):
+    """The text is not a value of the wanted kind.
+
+    `what` is the rest of a sentence that starts with the value ("is not a port"), `remedy` says what to write.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}; {remedy}")
+        self.what = what
+        self.remedy = remedy
+
+
+def text(value: str) -> str:
+    """One line of text, not empty."""
+    if not value:
+        raise ValueKindError("is empty", "write a value")
+    if CONTROL_CHARACTER.search(value):
+        raise ValueKindError("holds a control character or a line break", "write one line of text")
+    return value
+
+
+def boolean(value: str) -> bool:
+    try:
+        return BOOLEANS[value.lower()]
+    except KeyError:
+        raise ValueKindError("is neither true nor false", "write True or False") from None
+
+
+def port(value: str) -> int:
+    """A TCP port, 1 to 65535."""
+    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= 65535):
+        raise ValueKindError("is not a port", "write a number from 1 to 65535")
+    return int(value)
+
+
+def directory(value: str) -> Path:
+    """An absolute path without `..`."""
+    path = Path(text(value))
+    if not path.is_absolute() or ".." in path.parts:
+        raise ValueKindError("is not an absolute path", "write a path that starts with / and has no .. in it")
+    return path
+
+
+def host_name(value: str) -> str:
+    """A host name as in RFC 1123."""
+    labels = value.split(".")
+    if len(value) > 253 or labels[-1].isdigit() or not all(map(HOST_LABEL.fullmatch, labels)):
+        raise ValueKindError("is not a host name", "write a name such as grid.example.org")
+    return value
+
+
+def address(value: str) -> str:
+    """An IPv4 or IPv6 address or a host name."""
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        return host_name(value)
+
+
+def url(value: str) -> str:
+    """An http or https URL of a host, as in RFC 3986."""
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and host_name(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueKindError("is not a web address", "write one such as https://grid.example.org:8443")
+    return value
+
+
+def mail_addresses(value: str) -> str:
+    """Comma separated e-mail addresses or local accounts, each optionally as `Name <address>` (RFC 5322)."""
+    for mailbox in text(value).split(","):
+        bare = DISPLAY_NAME.sub(r"\1", mailbox.strip())
+        if not (MAIL_ADDRESS.fullmatch(bare) or LOCAL_ACCOUNT.fullmatch(bare)):
+            raise ValueKindError(
+                "is not a list of e-mail addresses", "write admin@example.org, with commas between several"
+            )
+    return value
+
+
+def password_policy(value: str) -> str:
+    if not PASSWORD_POLICY.fullmatch(value):
+        raise ValueKindError(
+            "is not a password policy",
+            "write NONE, WEAK, MEDIUM, HIGH, MODERN:<length> or CUSTOM:<length>:<character classes 1-4>",
+        )
+    return value
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """The kind that accepts these words only, in any case."""
+
+    def check(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueKindError("is not known here", f"write one of {', '.join(words)}")
+        return value.lower()
+
+    return check
+
+
+def optional(kind: Callable[[str], T]) -> Callable[[str], T | None]:
+    """The kind that also accepts nothing: an empty value is None."""
+    return lambda value: kind(value) if value else None
