@@ -1,0 +1,1 @@
+"""A Minimum intrusion Grid site, and grids whose applications move themselves."""

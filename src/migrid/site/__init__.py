@@ -1,0 +1,1 @@
+"""The site: its users, their homes and credentials, and its configuration."""
