@@ -132,6 +132,16 @@ def check_alias(text: str) -> str:
     return alias
 
 
+def is_alias(text: str) -> bool:
+    """Whether `text` is an alias as it is stored."""
+    if _PLAIN_ALIAS.fullmatch(text):
+        return True
+    try:
+        return check_alias(text) == text
+    except FieldError:
+        return False
+
+
 def check_text(field: str, text: str, limit: int) -> str:
     """`text` in NFC, trimmed, with single spaces. Raises FieldError.
 

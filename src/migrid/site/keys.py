@@ -27,6 +27,8 @@ _ED25519_BYTES = 32
 _RSA_BITS = 2048
 _COMMENT_CHARACTERS = 255
 
+TYPES = tuple(_FIELDS)
+
 
 def parse_public_key(line: str) -> str:
     """The key as `type base64 [comment]`. Raises FieldError.

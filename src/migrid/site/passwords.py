@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from .errors import FieldError, MigError, shown
 
+NO_POLICY = "NONE"
 _LIBRARIES = ("libcrypt.so.1", "libcrypt.so.2")
 _METHODS = (b"$y$", b"$6$")
 _OUTPUT_BYTES = 384
@@ -38,7 +39,7 @@ class Policy(NamedTuple):
 
 
 _POLICIES = {
-    "NONE": Policy(0, 0),
+    NO_POLICY: Policy(0, 0),
     "WEAK": Policy(6, 2),
     "MEDIUM": Policy(8, 3),
     "HIGH": Policy(10, 4),

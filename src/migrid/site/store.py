@@ -37,8 +37,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             created TEXT NOT NULL,
             generation INTEGER NOT NULL
         ) WITHOUT ROWID""",
-        "CREATE TABLE counter (generation INTEGER NOT NULL)",
-        "INSERT INTO counter VALUES (0)",
+        "CREATE TABLE revisions (generation INTEGER PRIMARY KEY, token TEXT NOT NULL)",
+        "INSERT INTO revisions VALUES (0, hex(randomblob(8)))",
     ),
 )
 """Step n makes schema version n out of version n - 1; steps are added, never changed."""
@@ -72,8 +72,8 @@ class User:
 class UserStore:
     """The users of a site, in the file `path`, which is made (0600) when it does not exist.
 
-    A read-only store neither makes nor migrates its file. Every method raises StoreError when the
-    file cannot be used.
+    A read-only store neither makes nor migrates its file, and is empty when there is none. Every method raises
+    StoreError when the file cannot be used.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -100,9 +100,32 @@ class UserStore:
     @property
     def generation(self) -> int:
         """Number of committed changes so far."""
+        return self.revision[0]
+
+    @property
+    def revision(self) -> tuple[int, str]:
+        """The generation and its random token: equal only if the users are, even after a restored backup."""
+        query = "SELECT generation, token FROM revisions ORDER BY generation DESC LIMIT 1"
         with self._errors():
-            (generation,) = self._connection.execute("SELECT generation FROM counter").fetchone()
-        return int(generation)
+            generation, token = self._connection.execute(query).fetchone()
+        return int(generation), str(token)
+
+    def has_had(self, revision: tuple[int, str]) -> bool:
+        """Whether `revision` is this store's or led to it."""
+        query = "SELECT count(*) FROM revisions WHERE generation = ? AND token = ?"
+        with self._errors():
+            (count,) = self._connection.execute(query, revision).fetchone()
+        return bool(count)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all reads of the block see one state."""
+        with self._errors():
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -125,7 +148,7 @@ class UserStore:
         """
         ids = [(client_id,) for client_id in removed]
         with self._errors():
-            self._connection.execute("UPDATE counter SET generation = generation + 1")
+            self._connection.execute("INSERT INTO revisions (token) VALUES (hex(randomblob(8)))")
             generation = self.generation
             self._connection.executemany("DELETE FROM users WHERE client_id = ?", ids)
             self._connection.executemany(_INSERT, (_to_row(user, generation) for user in users))
@@ -152,14 +175,10 @@ class UserStore:
         return next(found, None)
 
     def logins(self) -> list[tuple[str, str, str, str, str, int]]:
-        """Raw (alias, client_dir, password_hash, public_keys, expire, generation) of the users that
-        are not suspended, in the order of their aliases."""
-        query = (
-            "SELECT alias, client_dir, password_hash, public_keys, expire, generation "
-            "FROM users WHERE NOT suspended ORDER BY alias"
-        )
+        """Raw (alias, client_dir, password_hash, public_keys, expire, generation) of the users that are not suspended,
+        in the order of their aliases; all but the last are text, whatever the file holds."""
         with self._errors():
-            return self._connection.execute(query).fetchall()
+            return self._connection.execute(_LOGINS).fetchall()
 
     def expired(self, today: date) -> int:
         """Number of users whose access has ended."""
@@ -213,6 +232,10 @@ class UserStore:
 _COLUMNS = "client_id, client_dir, alias, password_hash, public_keys, suspended, expire, comment, created"
 _SELECT = f"SELECT {_COLUMNS} FROM users "  # noqa: S608  (a constant)
 _INSERT = f"INSERT INTO users ({_COLUMNS}, generation) VALUES (?,?,?,?,?,?,?,?,?,?)"  # noqa: S608  (a constant)
+_LOGINS = """
+    SELECT CAST(alias AS TEXT), CAST(client_dir AS TEXT), CAST(password_hash AS TEXT), CAST(public_keys AS TEXT),
+        CAST(expire AS TEXT), CAST(generation AS INTEGER)
+    FROM users WHERE NOT suspended ORDER BY alias"""
 _Row = tuple[str, str, str, str, str, int, str, str, str]
 
 
@@ -238,7 +261,7 @@ def _from_row(row: _Row) -> User:
         client_dir=client_dir,
         alias=alias,
         password_hash=password_hash,
-        public_keys=tuple(keys.splitlines()),
+        public_keys=tuple(filter(None, keys.split("\n"))),
         suspended=bool(suspended),
         expire=date.fromisoformat(expire) if expire else None,
         comment=comment,
@@ -248,6 +271,8 @@ def _from_row(row: _Row) -> User:
 
 def _check_kind(path: Path, read_only: bool) -> None:
     """Make an empty file if there is none; refuse one that is not SQLite's."""
+    if read_only and not path.exists():
+        return
     flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     try:
@@ -262,6 +287,8 @@ def _check_kind(path: Path, read_only: bool) -> None:
 
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+    if read_only and not path.exists():
+        return sqlite3.connect(":memory:", isolation_level=None)
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     if read_only:
         connection.execute("PRAGMA query_only = ON")

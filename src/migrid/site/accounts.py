@@ -1,0 +1,216 @@
+"""The users as accounts of the host: what libnss-extrausers, PAM and sshd read.
+
+The directory holds `passwd`, `shadow` and `group` (formats of passwd(5), shadow(5), group(5)), `keys/<alias>`
+(authorized_keys(5)) and the stamp `generation`. Everything there is derived from the user store. The store belongs to
+the site's account, which root does not trust: a value that is not exactly of the expected form keeps its user out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from .errors import shown
+from .identity import is_alias
+from .keys import TYPES
+from .passwords import is_hash
+from .privileges import acting_as
+from .store import UserStore
+
+STAMP = "generation"
+KEYS = "keys"
+HOST_ACCOUNTS = Path("/etc/passwd")
+_SHELL = "/usr/sbin/nologin"
+_CLIENT_DIR = re.compile(r"\+C=[^\x00-\x20/:\\\x7f]+")
+_KEY_LINES = re.compile(rf"(?:(?:^|\n)(?:{'|'.join(map(re.escape, TYPES))}) [A-Za-z0-9+/]+=*(?: [^\x00-\x1f\x7f]+)?)+")
+_STAGED = ".staged"
+_EPOCH = date(1970, 1, 1)
+
+
+class Account(NamedTuple):
+    """The account that all users share, and the directory of their homes."""
+
+    uid: int
+    gid: int
+    user_home: Path
+
+
+@dataclass
+class Published:
+    """What `publish` did: whether a file changed, and which users it refused, with the reason."""
+
+    changed: bool = False
+    refused: list[str] = field(default_factory=list)
+
+
+def host_accounts() -> frozenset[str]:
+    """Names of the host's own accounts, in lower case."""
+    lines = HOST_ACCOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
+    return frozenset(line.partition(":")[0].lower() for line in lines)
+
+
+def is_published(store: UserStore, account: Account, directory: Path) -> bool:
+    """Whether the files are those of the store as it is today. Needs root."""
+    with acting_as(account.uid, account.gid), store.snapshot():
+        wanted = _stamp(store, account, today())
+    return _read_stamp(directory) == wanted
+
+
+def publish(store: UserStore, account: Account, directory: Path) -> Published:
+    """Write the accounts of all users that are neither suspended nor expired. Needs root.
+
+    Nothing is written when the files are current already, or when `directory` does not exist: then no service of
+    this host needs them.
+    """
+    if not directory.is_dir():
+        return Published()
+    with _lock(directory):
+        if is_published(store, account, directory):
+            return Published()
+        day = today()
+        old = _read_stamp(directory)
+        with acting_as(account.uid, account.gid), store.snapshot():
+            stamp, rows = _stamp(store, account, day), store.logins()
+            since = old.generation if old and store.has_had((old.generation, old.token)) else -1
+        logins, refused = _sound(map(_Login._make, rows), day)
+        _write_keys(logins, directory / KEYS, account.gid, since)
+        _write(directory / "group", "", 0o644)
+        _write(directory / "shadow", "".join(map(_shadow_line, logins)), 0o600)
+        _write(directory / "passwd", "".join(_passwd_lines(logins, account)), 0o644)
+        _write(directory / STAMP, json.dumps(stamp), 0o644)
+    return Published(True, refused)
+
+
+def today() -> date:
+    """The day in UTC, as PAM counts days."""
+    return datetime.now(UTC).date()
+
+
+class _Stamp(NamedTuple):
+    """What the published files were made of."""
+
+    generation: int
+    token: str
+    uid: int
+    gid: int
+    user_home: str
+    expired: int
+
+
+class _Login(NamedTuple):
+    """A row of UserStore.logins."""
+
+    alias: str
+    client_dir: str
+    password_hash: str
+    public_keys: str
+    expire: str
+    generation: int
+
+
+def _stamp(store: UserStore, account: Account, day: date) -> _Stamp:
+    return _Stamp(*store.revision, account.uid, account.gid, str(account.user_home), store.expired(day))
+
+
+def _read_stamp(directory: Path) -> _Stamp | None:
+    try:
+        return _Stamp(*json.loads((directory / STAMP).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def _sound(logins: Iterable[_Login], day: date) -> tuple[list[_Login], list[str]]:
+    """The logins to publish, and why others are refused."""
+    today_text, taken = day.isoformat(), host_accounts()
+    sound: list[_Login] = []
+    refused: list[str] = []
+    for login in logins:
+        if login.expire and login.expire <= today_text:
+            continue
+        problem = _problem(login, taken)
+        if problem:
+            refused.append(f"user {shown(login.alias)} is not published: {problem}")
+        else:
+            sound.append(login)
+    return sound, refused
+
+
+def _problem(login: _Login, taken: frozenset[str]) -> str:
+    if not is_alias(login.alias):
+        return "its alias in the user store is not one that mig writes"
+    if login.alias in taken:
+        return "this host has a system account of that name; give the user another alias"
+    if not _CLIENT_DIR.fullmatch(login.client_dir):
+        return "its directory in the user store is not one that mig writes"
+    if login.password_hash and not is_hash(login.password_hash):
+        return "its password hash in the user store is not one that mig writes"
+    if login.public_keys and not _KEY_LINES.fullmatch(login.public_keys):
+        return "its public keys in the user store are not as mig writes them"
+    try:
+        _days(login.expire)
+    except ValueError:
+        return "its expiry in the user store is not a date"
+    return ""
+
+
+def _days(expire: str) -> str:
+    """An ISO date as shadow(5) has it, in days since 1970-01-01."""
+    return str((date.fromisoformat(expire) - _EPOCH).days) if expire else ""
+
+
+def _passwd_lines(logins: Iterable[_Login], account: Account) -> Iterator[str]:
+    before, after = f":x:{account.uid}:{account.gid}::{account.user_home}/", f":{_SHELL}\n"
+    for login in logins:
+        yield f"{login.alias}{before}{login.client_dir}{after}"
+
+
+def _shadow_line(login: _Login) -> str:
+    return f"{login.alias}:{login.password_hash or '!'}::::::{_days(login.expire)}:\n"
+
+
+def _write_keys(logins: Iterable[_Login], directory: Path, gid: int, since: int) -> None:
+    """Bring `directory` up to date, whose files are right for all users not changed after generation `since`."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    os.chown(directory, 0, gid)
+    directory.chmod(0o750)
+    present = {path.name for path in directory.iterdir()}
+    for login in logins:
+        if not login.public_keys:
+            continue
+        if login.generation > since or login.alias not in present:
+            _write(directory / login.alias, login.public_keys + "\n", 0o640, gid)
+        present.discard(login.alias)
+    for name in present:
+        (directory / name).unlink()
+
+
+def _write(path: Path, text: str, mode: int, gid: int = 0) -> None:
+    """Replace a file atomically."""
+    staged = path.with_name(_STAGED)
+    staged.unlink(missing_ok=True)
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode())
+        os.fchown(descriptor, 0, gid)
+        os.fchmod(descriptor, mode)
+        file.flush()
+        os.fsync(descriptor)
+    staged.replace(path)
+
+
+@contextmanager
+def _lock(directory: Path) -> Iterator[None]:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
