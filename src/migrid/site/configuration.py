@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from . import values
 from .errors import ConfigurationError
-from .values import ValueKindError, optional
+from .values import WrongValueError, optional
 
 DEFAULT_PATH = Path("/opt/migrid/server/MiGserver.conf")
 SECTION_LINE = re.compile(r"\[(?P<section>[^]]+)\]")
@@ -27,11 +27,12 @@ REFERENCE = re.compile(r"%\((\w+)\)s")
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: where, what, and what to do about it."""
+    """One thing that is wrong: where, what, and what to do about it. `line` is 0 outside of MiGserver.conf."""
 
     where: str
     what: str
     remedy: str
+    line: int = 0
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}; {self.remedy}"
@@ -116,8 +117,8 @@ class Configuration:
             return self.welcome_text_file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
-                f"{self.path}: [SITE] welcome_text_file: cannot read {self.welcome_text_file}: {error}; "
-                "write the file (UTF-8) or leave the key empty"
+                f"{self.path}: [SITE] welcome_text_file: cannot read {self.welcome_text_file}: "
+                f"{_remedied(error, 'write the file in UTF-8, or leave the key empty')}"
             ) from error
 
     def _state_status(self) -> os.stat_result:
@@ -125,8 +126,8 @@ class Configuration:
             return self.state_path.stat()
         except OSError as error:
             raise ConfigurationError(
-                f"{self.path}: [GLOBAL] state_path: cannot use {self.state_path}: {error.strerror}; "
-                "create the directory, owned by the site's account"
+                f"{self.path}: [GLOBAL] state_path: cannot use {self.state_path}: "
+                f"{_remedied(error, 'create it, as a directory of the account of the site')}"
             ) from error
 
 
@@ -144,9 +145,11 @@ class File(NamedTuple):
     sections: configparser.ConfigParser
     lines: dict[tuple[str, str], list[int]]
 
-    def where(self, section: str, key: str) -> str:
-        line = f":{numbers[-1]}" if (numbers := self.lines.get((section, key))) else ""
-        return f"{self.path}{line}: [{section}] {key}"
+    def problem(self, section: str, key: str, what: str, remedy: str) -> Problem:
+        """A problem with one key, at its last line."""
+        line = self.lines.get((section, key), [0])[-1]
+        place = f"{self.path}:{line}" if line else str(self.path)
+        return Problem(f"{place}: [{section}] {key}", what, remedy, line)
 
 
 def default_path() -> Path:
@@ -176,7 +179,7 @@ def read(path: Path) -> File:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"cannot read {path}: {error}; give the right file with --conf or MIG_CONF"
+            f"cannot read {path}: {_remedied(error, 'name the right file with --conf')}"
         ) from error
     sections = configparser.ConfigParser(strict=False)
     try:
@@ -184,6 +187,12 @@ def read(path: Path) -> File:
     except configparser.Error as error:
         raise ConfigurationError(f"{error.message}; write lines such as [GLOBAL] or key = value") from error
     return File(path, text, sections, _key_lines(text))
+
+
+def _remedied(error: OSError | UnicodeDecodeError, remedy: str) -> str:
+    """The reason that the system gives, and what to do."""
+    reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not text in UTF-8"
+    return f"{reason}; {'run it as root: sudo mig …' if isinstance(error, PermissionError) else remedy}"
 
 
 def _key_lines(text: str) -> dict[tuple[str, str], list[int]]:
@@ -209,13 +218,11 @@ def evaluate(file: File) -> tuple[dict[str, Any], list[Problem]]:
     for key, setting in SETTINGS.items():
         try:
             found[key] = setting.kind(_text_of(sections, setting.section, key))
-        except ValueKindError as error:
+        except WrongValueError as error:
             written = sections.get(setting.section, key, raw=True, fallback="")
             if wrong.isdisjoint(REFERENCE.findall(written)):
                 subject = f"'{written}'" if written else "it"
-                problems.append(
-                    Problem(file.where(setting.section, key), f"{subject} {error.what}", error.remedy)
-                )
+                problems.append(file.problem(setting.section, key, f"{subject} {error.what}", error.remedy))
             wrong.add(key)
     return found, problems
 
@@ -235,14 +242,14 @@ def _text_of(sections: configparser.ConfigParser, section: str, key: str) -> str
     try:
         return sections.get(section, key)
     except configparser.NoOptionError:
-        raise ValueKindError("is missing", f"write it in section [{section}]") from None
+        raise WrongValueError("is missing", f"write it in section [{section}]") from None
     except configparser.InterpolationMissingOptionError as error:
-        raise ValueKindError(
+        raise WrongValueError(
             f"refers to %({error.reference})s, which is no key of [{section}]",
             suggestion(error.reference, sections.options(section)) or "write the name of another key",
         ) from None
     except configparser.InterpolationError:
-        raise ValueKindError(
+        raise WrongValueError(
             "has a % that starts no reference, or refers to itself",
             "write %(key)s for the value of another key, %% for a %",
         ) from None
@@ -250,5 +257,6 @@ def _text_of(sections: configparser.ConfigParser, section: str, key: str) -> str
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`did you mean …?` for the known name closest to a misspelt one, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else ""
+    names = {known_name.lower(): known_name for known_name in known}
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    return f"did you mean {names[close[0]]}?" if close else ""

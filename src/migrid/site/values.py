@@ -1,6 +1,6 @@
 """Kinds of values in MiGserver.conf: each function turns the text of a value into the typed value.
 
-Every function raises ValueKindError, which says what is wrong and what is accepted.
+Every function raises WrongValueError, which says what is wrong and what is accepted.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from .errors import FieldError
+from .passwords import parse_policy
+
 T = TypeVar("T")
 
 BOOLEANS = configparser.ConfigParser.BOOLEAN_STATES
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
-PASSWORD_POLICY = re.compile(r"NONE|WEAK|MEDIUM|HIGH|MODERN:[1-9]\d{0,2}|CUSTOM:[1-9]\d{0,2}:[1-4]")
 HOST_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE)
 DISPLAY_NAME = re.compile(r"[^<>]*<([^<>]+)>")
 MAIL_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
@@ -25,10 +27,10 @@ LOCAL_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class ValueKindError(ValueError):
+class WrongValueError(ValueError):
     """The text is not a value of the wanted kind.
 
-    `what` is the rest of a sentence that starts with the value ("is not a port"), `remedy` says what to write.
+    `what` ends a sentence that starts with the value ("is not a port"), `remedy` says what to write.
     """
 
     def __init__(self, what: str, remedy: str) -> None:
@@ -40,9 +42,9 @@ class ValueKindError(ValueError):
 def text(value: str) -> str:
     """One line of text, not empty."""
     if not value:
-        raise ValueKindError("is empty", "write a value")
+        raise WrongValueError("is empty", "write a value")
     if CONTROL_CHARACTER.search(value):
-        raise ValueKindError("holds a control character or a line break", "write one line of text")
+        raise WrongValueError("holds a control character or a line break", "write one line of text")
     return value
 
 
@@ -50,13 +52,13 @@ def boolean(value: str) -> bool:
     try:
         return BOOLEANS[value.lower()]
     except KeyError:
-        raise ValueKindError("is neither true nor false", "write True or False") from None
+        raise WrongValueError("is neither true nor false", "write True or False") from None
 
 
 def port(value: str) -> int:
     """A TCP port, 1 to 65535."""
     if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= 65535):
-        raise ValueKindError("is not a port", "write a number from 1 to 65535")
+        raise WrongValueError("is not a port", "write a number from 1 to 65535")
     return int(value)
 
 
@@ -64,7 +66,7 @@ def directory(value: str) -> Path:
     """An absolute path without `..`."""
     path = Path(text(value))
     if not path.is_absolute() or ".." in path.parts:
-        raise ValueKindError("is not an absolute path", "write a path that starts with / and has no .. in it")
+        raise WrongValueError("is not an absolute path", "write a path that starts with / and has no .. in it")
     return path
 
 
@@ -72,7 +74,7 @@ def host_name(value: str) -> str:
     """A host name as in RFC 1123."""
     labels = value.split(".")
     if len(value) > 253 or labels[-1].isdigit() or not all(map(HOST_LABEL.fullmatch, labels)):
-        raise ValueKindError("is not a host name", "write a name such as grid.example.org")
+        raise WrongValueError("is not a host name", "write a name such as grid.example.org")
     return value
 
 
@@ -92,7 +94,7 @@ def url(value: str) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise ValueKindError("is not a web address", "write one such as https://grid.example.org:8443")
+        raise WrongValueError("is not a web address", "write one such as https://grid.example.org:8443")
     return value
 
 
@@ -101,18 +103,21 @@ def mail_addresses(value: str) -> str:
     for mailbox in text(value).split(","):
         bare = DISPLAY_NAME.sub(r"\1", mailbox.strip())
         if not (MAIL_ADDRESS.fullmatch(bare) or LOCAL_ACCOUNT.fullmatch(bare)):
-            raise ValueKindError(
+            raise WrongValueError(
                 "is not a list of e-mail addresses", "write admin@example.org, with commas between several"
             )
     return value
 
 
 def password_policy(value: str) -> str:
-    if not PASSWORD_POLICY.fullmatch(value):
-        raise ValueKindError(
+    """A password policy of MiG, as migrid.site.passwords reads it."""
+    try:
+        parse_policy(value)
+    except FieldError:
+        raise WrongValueError(
             "is not a password policy",
-            "write NONE, WEAK, MEDIUM, HIGH, MODERN:<length> or CUSTOM:<length>:<character classes 1-4>",
-        )
+            "write NONE, WEAK, MEDIUM, HIGH, MODERN:<characters> or CUSTOM:<characters>:<classes>",
+        ) from None
     return value
 
 
@@ -121,7 +126,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 
     def check(value: str) -> str:
         if value.lower() not in words:
-            raise ValueKindError("is not known here", f"write one of {', '.join(words)}")
+            raise WrongValueError("is not known here", f"write one of {', '.join(words)}")
         return value.lower()
 
     return check
