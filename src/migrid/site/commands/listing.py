@@ -1,0 +1,81 @@
+"""`mig users`: find and list users."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import unicodedata
+from datetime import date
+from fnmatch import fnmatchcase
+
+from ..access import opened_store
+from ..accounts import today
+from ..configuration import Configuration, load
+from ..identity import parse_client_id
+from ..store import User
+from ..users import NAME_FIELDS
+from .table import table
+
+COLUMNS = {
+    "alias": "Login",
+    "full_name": "Full Name",
+    "organization": "Organization",
+    "state": "State",
+    "expire": "Expires",
+}
+PATTERN_FIELDS = ("email", "full_name", "organization")
+
+
+def find_user(site: Configuration, text: str) -> User | None:
+    """The user of this distinguished name or alias, in any case and normal form. Raises FieldError for a broken DN."""
+    wanted = parse_client_id(text).client_id if text.startswith("/") else unicodedata.normalize("NFC", text)
+    with opened_store(site) as store:
+        return store.find(wanted) if store else None
+
+
+def list_users(args: argparse.Namespace) -> int:
+    """Print the users that the arguments choose, as a table or as JSON."""
+    site = load(args.conf)
+    with opened_store(site) as store:
+        records = [_record(user, site) for user in (store.users() if store else ()) if _chosen(user, args)]
+    if args.json:
+        print(json.dumps(records, ensure_ascii=False, indent=2))
+    else:
+        print(table(list(COLUMNS.values()), ([str(record[key]) for key in COLUMNS] for record in records)))
+    return 0
+
+
+def _chosen(user: User, args: argparse.Namespace) -> bool:
+    patterns = ((getattr(args, field), getattr(user.name, field)) for field in PATTERN_FIELDS)
+    return all(_matches(*pair) for pair in patterns) and _expires_within(user.expire, args)
+
+
+def _matches(pattern: str | None, text: str) -> bool:
+    return pattern is None or fnmatchcase(text.casefold(), unicodedata.normalize("NFC", pattern).casefold())
+
+
+def _expires_within(expire: date | None, args: argparse.Namespace) -> bool:
+    if expire is None:
+        return args.expire_after is None and args.expire_before is None
+    return (args.expire_after or date.min) < expire < (args.expire_before or date.max)
+
+
+def _record(user: User, site: Configuration) -> dict[str, object]:
+    return {
+        "alias": user.alias,
+        "state": _state(user),
+        "expire": user.expire.isoformat() if user.expire else "",
+        **{field: getattr(user.name, field) for field in NAME_FIELDS},
+        "comment": user.comment,
+        "client_id": user.client_id,
+        "home": str(site.user_home / user.client_dir),
+        "has_password": bool(user.password_hash),
+        "public_keys": list(user.public_keys),
+        "created": user.created.isoformat(),
+    }
+
+
+def _state(user: User) -> str:
+    if user.suspended:
+        return "suspended"
+    return "expired" if user.is_expired(today()) else "present"
