@@ -1,0 +1,150 @@
+# Steps that make this machine ready. Each is skipped when it is already done. bin/site and bin/test source this file.
+# shellcheck shell=bash
+
+set -euo pipefail
+project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+logs=$project/build/log
+export ANSIBLE_CONFIG=$project/ansible.cfg
+export PATH=$project/.venv/bin:$PATH:/usr/sbin:/sbin
+mkdir -p "$logs"
+
+# fail MESSAGE: end with an error
+fail() {
+  printf 'ERROR: %s\n' "$1" >&2
+  exit 1
+}
+
+# step NAME TITLE REMEDY COMMAND...: run the command with its output in a log file; if it fails, show the end and the remedy
+step() {
+  local name=$1 title=$2 remedy=$3 started=$SECONDS
+  local log=$logs/$name.log
+  shift 3
+  printf '%s ... ' "$title"
+  if "$@" >"$log" 2>&1 </dev/null; then
+    printf 'done in %d s\n' $((SECONDS - started))
+  else
+    printf 'failed\n'
+    tail --lines=20 "$log" >&2
+    fail "$title failed. $remedy The whole output is in $log."
+  fi
+}
+
+# have COMMAND: is it installed?
+have() {
+  command -v "$1" >/dev/null
+}
+
+# install_packages NAME...: install packages of the distribution
+install_packages() {
+  [[ $(id -u) == 0 ]] || fail "The packages $* are missing. Run this as root, or install them."
+  step "apt-$1" "Installing $*" "Check the network and the package sources in /etc/apt, then run this again." apt_get "$@"
+}
+
+apt_get() {
+  local apt_get=(env DEBIAN_FRONTEND=noninteractive apt-get --option DPkg::Lock::Timeout=300 --quiet --yes)
+  "${apt_get[@]}" update
+  "${apt_get[@]}" install --no-install-recommends "$@"
+}
+
+# control_node: the virtual environment with what runs the playbooks
+control_node() {
+  virtual_environment
+  requirements requirements.txt
+  checkout
+}
+
+virtual_environment() {
+  "$project/.venv/bin/python" -c '' 2>/dev/null && return
+  have python3 || install_packages python3
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+    || fail "$(command -v python3) is $(python3 --version), but 3.11 or newer is needed. Put a newer python3 first in PATH."
+  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+  step venv "Making the virtual environment .venv" "Remove .venv and run this again." \
+    python3 -m venv --clear "$project/.venv"
+}
+
+# requirements FILE: install a lock file into the virtual environment
+requirements() {
+  local installed=$project/.venv/$1
+  cmp --silent "$project/$1" "$installed" && return
+  step "${1%.txt}" "Installing the Python packages of $1" "Check the network and pip's configuration, then run this again." \
+    python -m pip install --requirement "$project/$1"
+  cp "$project/$1" "$installed"
+}
+
+# checkout: make this checkout's own package importable in the virtual environment
+checkout() {
+  local installed=$project/.venv/pyproject.toml
+  cmp --silent "$project/pyproject.toml" "$installed" && return
+  step checkout "Installing the package migrid of this checkout" "Look at pyproject.toml." \
+    python -m pip install --no-build-isolation --no-deps --editable "$project"
+  cp "$project/pyproject.toml" "$installed"
+}
+
+# engine: a running Docker engine
+engine() {
+  engine_answers && return
+  have dockerd || install_packages docker.io
+  have docker || install_packages docker-cli
+  [[ $(id -u) == 0 ]] || fail "The Docker engine does not answer. Run this as root, or start the engine."
+  step engine "Starting the Docker engine" "Look at $logs/dockerd.log, or at journalctl --unit docker." start_engine
+}
+
+engine_answers() {
+  docker version >/dev/null 2>&1
+}
+
+start_engine() {
+  if [[ -d /run/systemd/system ]]; then
+    systemctl enable --now docker.service || return
+  else
+    setsid dockerd >"$logs/dockerd.log" 2>&1 </dev/null &
+  fi
+  timeout 60 bash -c 'until docker version; do sleep 0.5; done'
+}
+
+base_packages=ca-certificates,dbus,iproute2,python3,systemd,systemd-sysv
+
+# base_image RELEASE: the image migrid/debian:RELEASE, built from the distribution's packages
+base_image() {
+  local image=migrid/debian:$1 suite recipe
+  suite=$(suite "$1")
+  recipe="$suite $base_packages"
+  [[ $(docker image inspect --format '{{index .Config.Labels "migrid.recipe"}}' "$image" 2>/dev/null) == "$recipe" ]] && return
+  have mmdebstrap || install_packages mmdebstrap debian-archive-keyring
+  step "image-$1" "Building the image $image" \
+    "Check that this machine reaches a Debian mirror; the variable MIGRID_MIRROR names another than the default one." \
+    build_base_image "$image" "$suite" "$recipe"
+}
+
+suite() {
+  case $1 in
+    12) echo bookworm ;;
+    13) echo trixie ;;
+    *) fail "There is no base image of Debian $1, only of 12 and 13." ;;
+  esac
+}
+
+# An image gets its name last, so that a build that broke off leaves none.
+build_base_image() {
+  local id
+  id=$(mmdebstrap --variant=minbase --include="$base_packages" "$2" - ${MIGRID_MIRROR:+"$MIGRID_MIRROR"} \
+    | docker import --change 'CMD ["/sbin/init"]' --change 'ENV container=docker' --change "LABEL migrid.recipe=\"$3\"" -) \
+    && docker tag "$id" "$1"
+}
+
+# sample_user: key and password of the first user of the embedded inventory
+sample_user() {
+  local directory=$project/build/sample_user
+  [[ -e $directory/password ]] && return
+  have ssh-keygen || install_packages openssh-client
+  step sample_user "Making a key and a password for the sample user" "Remove $directory and run this again." \
+    make_sample_user "$directory"
+}
+
+make_sample_user() {
+  umask 077
+  rm -rf "$1" && mkdir -p "$1" || return
+  ssh-keygen -q -t ed25519 -N '' -C ada@example.org -f "$1/id_ed25519" || return
+  python -c 'import secrets; print("Ada-1-" + secrets.token_urlsafe(12), end="")' >"$1/password"
+}
