@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        print("\nmig: interrupted", file=sys.stderr)
+    except (KeyboardInterrupt, EOFError):
+        print("\nmig: interrupted; nothing was changed", file=sys.stderr)
         return INTERRUPTED
     except (MigError, OSError) as error:
         if args.traceback:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from getpass import getpass
 
-from ..errors import FieldError, MigError
+from ..errors import FieldError
 
 ATTEMPTS = 3
 
@@ -18,7 +18,13 @@ def at_terminal() -> bool:
 
 def ask(label: str, check: Callable[[str], object]) -> str:
     """The answer to one question; asks again while `check` refuses it with a FieldError."""
-    return _until_accepted(lambda: input(f"{label}: "), check)
+
+    def read() -> str:
+        answer = input(f"{label}: ")
+        check(answer)
+        return answer
+
+    return _until_accepted(label, read)
 
 
 def ask_password(check: Callable[[str], object]) -> str:
@@ -26,11 +32,13 @@ def ask_password(check: Callable[[str], object]) -> str:
 
     def read() -> str:
         password = getpass("Password: ")
-        if password and getpass("Password again: ") != password:
-            raise FieldError("password", "the two passwords differ")
+        if password:
+            check(password)
+            if getpass("Password again: ") != password:
+                raise FieldError("password", "the two passwords differ")
         return password
 
-    return _until_accepted(read, lambda password: password and check(password))
+    return _until_accepted("Password", read)
 
 
 def confirm(question: str) -> bool:
@@ -38,17 +46,10 @@ def confirm(question: str) -> bool:
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
-def _until_accepted(read: Callable[[], str], check: Callable[[str], object]) -> str:
-    for attempt in range(1, ATTEMPTS + 1):
+def _until_accepted(label: str, read: Callable[[], str]) -> str:
+    for _ in range(ATTEMPTS - 1):
         try:
-            answer = read()
-            check(answer)
+            return read()
         except FieldError as error:
-            if attempt == ATTEMPTS:
-                raise
-            print(f"{error.problem}. Please try again.", file=sys.stderr)
-        except EOFError:
-            raise MigError("the input ended before the question was answered; nothing was changed") from None
-        else:
-            break
-    return answer
+            print(f"{label}: {error.problem}. Please try again.", file=sys.stderr)
+    return read()
