@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import values
-from .errors import ConfigurationError
+from .errors import ConfigurationError, shown
 from .values import WrongValueError, optional
 
 DEFAULT_PATH = Path("/opt/migrid/server/MiGserver.conf")
@@ -221,7 +221,7 @@ def evaluate(file: File) -> tuple[dict[str, Any], list[Problem]]:
         except WrongValueError as error:
             written = sections.get(setting.section, key, raw=True, fallback="")
             if wrong.isdisjoint(REFERENCE.findall(written)):
-                subject = f"'{written}'" if written else "it"
+                subject = shown(written) if written else "it"
                 problems.append(file.problem(setting.section, key, f"{subject} {error.what}", error.remedy))
             wrong.add(key)
     return found, problems
