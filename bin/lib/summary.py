@@ -1,4 +1,7 @@
-"""Print what passed and what failed: each check that bin/test noted counts one, and so does each test of the unit tests."""
+"""Print what passed and what failed.
+
+Each check that bin/test noted counts one, and so does each test in a report of pytest.
+"""
 
 import sys
 from pathlib import Path
@@ -12,7 +15,7 @@ class Count(NamedTuple):
 
 
 def pytest_count(report: Path) -> Count:
-    suites = list(ElementTree.parse(report).getroot().iter("testsuite"))  # noqa: S314: the report is our own
+    suites = list(ElementTree.parse(report).getroot().iter("testsuite"))  # noqa: S314
     total, failed, skipped = (
         sum(int(suite.attrib[key]) for suite in suites for key in keys)
         for keys in (["tests"], ["failures", "errors"], ["skipped"])
