@@ -1,0 +1,160 @@
+"""What the role apache renders for several inventories, checked by the real Apache where it is Debian's."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+
+EVERY_KIND = {
+    "name": "extra",
+    "fqdn": "extra.grid.example.org",
+    "aliases": ["other.grid.example.org"],
+    "port": 8444,
+    "document_root": "/srv/extra",
+    "content_security_policy": 'default-src "quoted\\" 100%',
+    "directives": ["LimitRequestBody 10"],
+    "locations": [
+        {"path": "/", "redirect": "/files/", "status": 303},
+        {"path": "/files/", "directory": "/srv/files", "listing": True},
+        {"path": "/app/", "proxy": "http://127.0.0.1:9000/", "headers": {"X-Site": 'a "b" %t'}},
+        {"path": "/gone/", "refuse": 410, "directives": ["LimitRequestBody 20"]},
+        {"path": "/own/", "directory": "/srv/own", "content_security_policy": "default-src 'none'"},
+    ],
+}
+INVENTORIES: dict[str, dict[str, Any]] = {
+    "minimal": {},
+    "different ports": {"mig_sid_port": 8443, "mig_public_http_port": 8080, "mig_public_https_port": 4443},
+    "one name, two ports": {"mig_sid_fqdn": "www.grid.example.org", "mig_sid_port": 8443},
+    "every kind of location": {"apache_extra_virtual_hosts": [EVERY_KIND]},
+    "few workers": {"apache_worker_procs": 1},
+    "workers that are no multiple": {"apache_worker_procs": 33},
+    "no HSTS, own front page, ACME": {
+        "mig_enable_hsts": False,
+        "apache_front_page": "/public/index.html",
+        "apache_acme_directory": "/var/www/acme",
+    },
+    "hostile title": {
+        "mig_title": 'Grid</title><script>alert("1")</script> \'&"\nListen 666',
+        "mig_admin_email": "root@example.org",
+        "mig_support_email": '"><script>@example.org',
+    },
+    "server directives": {"apache_directives": ["LogLevel ssl:debug"], "apache_log_level": "debug"},
+}
+
+
+@pytest.mark.parametrize("inventory", INVENTORIES.values(), ids=INVENTORIES.keys())
+def test_apache_accepts_what_is_rendered(new_site: Callable[..., Any], inventory: dict[str, Any]) -> None:
+    checked = new_site(**inventory).check()
+    assert (checked.returncode, checked.stderr.splitlines()[-1]) == (0, "Syntax OK"), checked.stderr
+
+
+def test_two_names_share_a_port_and_strangers_come_first(new_site: Callable[..., Any]) -> None:
+    dump = new_site().virtual_hosts()
+    secure = dump[dump.index("*:443") :]
+    assert "default server unknown.invalid" in secure
+    served = set(re.findall(r"port 443 namevhost (\S+)", secure))
+    assert served == {"unknown.invalid", "www.grid.example.org", "sid.grid.example.org"}
+
+
+def test_each_port_has_its_listener(render: Callable[..., Any]) -> None:
+    files = render(mig_sid_port=8443)
+    assert re.findall(r"^Listen (.*)$", files["MiG.conf"], re.MULTILINE) == ["80 http", "443 https", "8443 https"]
+
+
+def test_title_is_escaped_in_every_page(render: Callable[..., Any]) -> None:
+    files = render(**INVENTORIES["hostile title"])
+    pages = {path: content for path, content in files.items() if path.endswith(".html")}
+    assert len(pages) >= 4
+    assert not [path for path, content in pages.items() if "<script>" in content]
+
+
+def test_front_page_names_the_ways_in(render: Callable[..., Any]) -> None:
+    page = render(mig_enable_sftp=True, mig_io_fqdn="io.example.org", mig_sid_port=8443)["www/index.html"]
+    assert "sftp -P 2222 <i>login</i>@io.example.org" in page
+    assert 'href="https://sid.grid.example.org:8443/status/"' in page
+    assert "22222" not in page
+
+
+def test_red_hat_gets_its_own_paths(render: Callable[..., Any]) -> None:
+    files = render("RedHat")
+    drop_in = files["/etc/systemd/system/httpd.service.d/migrid.conf"]
+    assert "ExecStart=/usr/sbin/httpd -d /etc/migrid/apache -f MiG.conf -D FOREGROUND\n" in drop_in
+    assert "LoadModule systemd_module /usr/lib64/httpd/modules/mod_systemd.so\n" in files["MiG.conf"]
+    assert not [path for path, content in files.items() if "apache2" in path + content and path != "check"]
+
+
+def test_workers_see_only_what_is_served(render: Callable[..., Any]) -> None:
+    drop_in = render(apache_extra_virtual_hosts=[EVERY_KIND])["/etc/systemd/system/apache2.service.d/migrid.conf"]
+    bound = re.findall(r"^BindReadOnlyPaths=-(.*)$", drop_in, re.MULTILINE)
+    assert sorted(bound) == [
+        "/home/mig/state/webserver_home/status",
+        "/home/mig/state/wwwpublic",
+        "/srv/extra",
+        "/srv/files",
+        "/srv/own",
+    ]
+    assert "ProtectHome=tmpfs\n" in drop_in
+    assert "TemporaryFileSystem" not in drop_in
+
+
+def test_a_home_elsewhere_is_hidden_too(render: Callable[..., Any]) -> None:
+    files = render(mig_home="/srv/mig", mig_state="/srv/mig/state")
+    assert "TemporaryFileSystem=/srv/mig:ro\n" in files["/etc/systemd/system/apache2.service.d/migrid.conf"]
+
+
+def host(**changes: Any) -> dict[str, Any]:
+    return {"name": "extra", "fqdn": "extra.example.org", **changes}
+
+
+def location(**fields: Any) -> dict[str, Any]:
+    return host(locations=[{"path": "/x/", **fields}])
+
+
+@pytest.mark.parametrize(
+    ("inventory", "message"),
+    [
+        ({"mig_sid_fqdn": "www.grid.example.org"}, "same host name and port: www.grid.example.org:443"),
+        ({"mig_sid_port": 80}, "virtual host sid: port 80 is mig_public_http_port"),
+        ({"mig_public_fqdn": "www.example.org\nListen 666"}, "is not a host name"),
+        ({"apache_extra_virtual_hosts": [host(name="public")]}, "same name: public"),
+        ({"apache_extra_virtual_hosts": [host(name="../x")]}, "virtual host '../x': a name has"),
+        ({"apache_extra_virtual_hosts": [host(name="ca")]}, "is not 'ca'"),
+        ({"apache_extra_virtual_hosts": [host(aliases=["*"])]}, "'*' is not a host name"),
+        ({"apache_extra_virtual_hosts": [host(certificate="/x.crt")]}, "give both certificate and key"),
+        ({"apache_extra_virtual_hosts": [location()]}, "give one of directory, proxy, redirect, refuse, not none"),
+        ({"apache_extra_virtual_hosts": [location(proxy="http://a/", refuse=404)]}, "not proxy and refuse"),
+        ({"apache_extra_virtual_hosts": [location(directory="srv")]}, "'srv' is not an absolute path"),
+        ({"apache_extra_virtual_hosts": [location(redirect="/a\n</VirtualHost>")]}, "remove line breaks"),
+        ({"apache_extra_virtual_hosts": [location(redirect="/${PATH}")]}, "remove line breaks and '${'"),
+        ({"apache_extra_virtual_hosts": [location(refuse=404, headers={"A B": "c"})]}, "not the name of a header"),
+        ({"apache_content_security_policy": "default-src 'self'\nListen 666"}, "remove line breaks"),
+        ({"mig_admin_email": "a@example.org\nListen 666"}, "remove line breaks"),
+    ],
+)
+def test_contradictions_and_hostile_values_are_refused(
+    render: Callable[..., Any], inventory: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(AnsibleError) as error:
+        render(**inventory)
+    assert message in str(error.value)
+
+
+def test_a_bad_directive_fails_the_check(new_site: Callable[..., Any]) -> None:
+    checked = new_site(apache_extra_virtual_hosts=[host(directives=["NoSuchDirective on"])]).check()
+    assert checked.returncode != 0
+    assert "NoSuchDirective" in checked.stderr
+
+
+def test_a_key_of_another_certificate_fails_the_check(new_site: Callable[..., Any]) -> None:
+    site = new_site()
+    (site.root / "certs/sid.key").write_bytes((site.root / "certs/public.key").read_bytes())
+    plain = subprocess.run(["apache2", "-t", "-d", str(site.set), "-f", "MiG.conf"], capture_output=True, check=False)
+    assert plain.returncode == 0, "apache2 -t sees it now, so that the role's own comparison can go"
+    checked = site.check()
+    assert checked.returncode != 0
+    assert "sid.key is not the key of the certificate" in checked.stderr
