@@ -76,15 +76,16 @@ def publish(store: UserStore, account: Account, directory: Path) -> Published:
         if is_published(store, account, directory):
             return Published()
         day = today()
-        old = _read_stamp(directory)
         with acting_as(account.uid, account.gid), store.snapshot():
-            stamp, rows = _stamp(store, account, day), store.logins()
-            since = old.generation if old and store.has_had((old.generation, old.token)) else -1
+            stamp = _stamp(store, account, day)
+            since = _unchanged_since(stamp, _read_stamp(directory), store)
+            rows, touched = store.logins(since), store.touched(since)
         logins, refused = _sound(map(_Login._make, rows), day)
-        _write_keys(logins, directory / KEYS, account.gid, since)
+        old = _Old(directory, touched if since >= 0 else None)
+        _write_keys(logins, old, account.gid)
         _write(directory / "group", "", 0o644)
-        _write(directory / "shadow", "".join(map(_shadow_line, logins)), 0o600)
-        _write(directory / "passwd", "".join(_passwd_lines(logins, account)), 0o644)
+        _write(directory / "shadow", "".join([*old.lines("shadow"), *map(_shadow_line, logins)]), 0o600)
+        _write(directory / "passwd", "".join([*old.lines("passwd"), *_passwd_lines(logins, account)]), 0o644)
         _write(directory / STAMP, json.dumps(stamp), 0o644)
     return Published(True, refused)
 
@@ -113,7 +114,27 @@ class _Login(NamedTuple):
     password_hash: str
     public_keys: str
     expire: str
-    generation: int
+
+
+@dataclass(frozen=True)
+class _Old:
+    """The files as they are; right but for the touched aliases, or of no use (None)."""
+
+    directory: Path
+    touched: set[str] | None
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of users who were not touched."""
+        if self.touched is None:
+            return []
+        lines = (self.directory / name).read_text(encoding="utf-8").split("\n")
+        return [f"{line}\n" for line in lines if line and line.partition(":")[0] not in self.touched]
+
+    def key_files(self) -> set[str]:
+        """The names of key files that may not be right."""
+        if self.touched is None:
+            return {path.name for path in (self.directory / KEYS).iterdir()}
+        return set(filter(is_alias, self.touched))
 
 
 def _stamp(store: UserStore, account: Account, day: date) -> _Stamp:
@@ -121,10 +142,19 @@ def _stamp(store: UserStore, account: Account, day: date) -> _Stamp:
 
 
 def _read_stamp(directory: Path) -> _Stamp | None:
+    if not all((directory / name).exists() for name in ("passwd", "shadow", KEYS)):
+        return None
     try:
         return _Stamp(*json.loads((directory / STAMP).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+def _unchanged_since(new: _Stamp, old: _Stamp | None, store: UserStore) -> int:
+    """The generation from which the published files differ only by what was changed later; -1 if there is none."""
+    if old and old[2:] == new[2:] and store.has_had((old.generation, old.token)):
+        return old.generation
+    return -1
 
 
 def _sound(logins: Iterable[_Login], day: date) -> tuple[list[_Login], list[str]]:
@@ -176,20 +206,18 @@ def _shadow_line(login: _Login) -> str:
     return f"{login.alias}:{login.password_hash or '!'}::::::{_days(login.expire)}:\n"
 
 
-def _write_keys(logins: Iterable[_Login], directory: Path, gid: int, since: int) -> None:
-    """Bring `directory` up to date, whose files are right for all users not changed after generation `since`."""
+def _write_keys(logins: Iterable[_Login], old: _Old, gid: int) -> None:
+    directory = old.directory / KEYS
     directory.mkdir(mode=0o700, exist_ok=True)
     os.chown(directory, 0, gid)
     directory.chmod(0o750)
-    present = {path.name for path in directory.iterdir()}
+    stale = old.key_files()
     for login in logins:
-        if not login.public_keys:
-            continue
-        if login.generation > since or login.alias not in present:
+        if login.public_keys:
             _write(directory / login.alias, login.public_keys + "\n", 0o640, gid)
-        present.discard(login.alias)
-    for name in present:
-        (directory / name).unlink()
+            stale.discard(login.alias)
+    for name in stale:
+        (directory / name).unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str, mode: int, gid: int = 0) -> None:

@@ -39,6 +39,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE TABLE revisions (generation INTEGER PRIMARY KEY, token TEXT NOT NULL)",
         "INSERT INTO revisions VALUES (0, hex(randomblob(8)))",
+        "CREATE INDEX users_by_generation ON users (generation)",
+        "CREATE TABLE freed_aliases (alias TEXT PRIMARY KEY, generation INTEGER NOT NULL)",
     ),
 )
 """Step n makes schema version n out of version n - 1; steps are added, never changed."""
@@ -150,6 +152,7 @@ class UserStore:
         with self._errors():
             self._connection.execute("INSERT INTO revisions (token) VALUES (hex(randomblob(8)))")
             generation = self.generation
+            self._connection.executemany(_FREE, [(generation, *client_id) for client_id in ids])
             self._connection.executemany("DELETE FROM users WHERE client_id = ?", ids)
             self._connection.executemany(_INSERT, (_to_row(user, generation) for user in users))
 
@@ -174,11 +177,16 @@ class UserStore:
         found = self._select("WHERE client_id = ? OR alias = ?", text, text.lower())
         return next(found, None)
 
-    def logins(self) -> list[tuple[str, str, str, str, str, int]]:
-        """Raw (alias, client_dir, password_hash, public_keys, expire, generation) of the users that are not suspended,
-        in the order of their aliases; all but the last are text, whatever the file holds."""
+    def logins(self, since: int = -1) -> list[tuple[str, str, str, str, str]]:
+        """Raw (alias, client_dir, password_hash, public_keys, expire) of the users that are not suspended and were
+        changed after generation `since`; all are text, whatever the file holds."""
         with self._errors():
-            return self._connection.execute(_LOGINS).fetchall()
+            return self._connection.execute(_LOGINS, (since,)).fetchall()
+
+    def touched(self, since: int) -> set[str]:
+        """Aliases that were given, changed or freed after generation `since`."""
+        with self._errors():
+            return {alias for (alias,) in self._connection.execute(_TOUCHED, (since, since))}
 
     def expired(self, today: date) -> int:
         """Number of users whose access has ended."""
@@ -234,8 +242,12 @@ _SELECT = f"SELECT {_COLUMNS} FROM users "  # noqa: S608  (a constant)
 _INSERT = f"INSERT INTO users ({_COLUMNS}, generation) VALUES (?,?,?,?,?,?,?,?,?,?)"  # noqa: S608  (a constant)
 _LOGINS = """
     SELECT CAST(alias AS TEXT), CAST(client_dir AS TEXT), CAST(password_hash AS TEXT), CAST(public_keys AS TEXT),
-        CAST(expire AS TEXT), CAST(generation AS INTEGER)
-    FROM users WHERE NOT suspended ORDER BY alias"""
+        CAST(expire AS TEXT)
+    FROM users WHERE generation > ? AND NOT suspended"""
+_TOUCHED = """
+    SELECT CAST(alias AS TEXT) FROM users WHERE generation > ?
+    UNION SELECT CAST(alias AS TEXT) FROM freed_aliases WHERE generation > ?"""
+_FREE = "INSERT OR REPLACE INTO freed_aliases SELECT alias, ? FROM users WHERE client_id = ?"
 _Row = tuple[str, str, str, str, str, int, str, str, str]
 
 
