@@ -11,7 +11,7 @@ from shlex import quote
 from .access import as_account, opened_store
 from .accounts import Account, is_published
 from .configuration import SETTINGS, Configuration, Problem
-from .errors import MigError
+from .errors import MigError, StoreError
 from .store import User, UserStore
 
 OPEN_TO_OTHERS = 0o077
@@ -129,14 +129,23 @@ def _published_problems(site: Configuration) -> Iterator[Problem]:
         return
     if not site.accounts_home.is_dir():
         yield Problem(str(site.accounts_home), "does not exist", "run site.yml: its role sftp makes it")
-    elif os.geteuid() == 0 and site.user_db_path.exists():
-        account = Account(site.account_uid, site.account_gid, site.user_home)
+    elif os.geteuid() == 0 and _is_outdated(site):
+        remedy = "run playbooks/users.yml, or mig edituser for any user"
+        yield Problem(str(site.accounts_home), "is older than the user store", remedy)
+
+
+def _is_outdated(site: Configuration) -> bool:
+    """Whether there is a usable store that the published accounts do not reflect."""
+    account = Account(site.account_uid, site.account_gid, site.user_home)
+    try:
         with as_account(site):
+            if not site.user_db_path.exists():
+                return False
             store = UserStore(site.user_db_path, read_only=True)
         with store:
-            if not is_published(store, account, site.accounts_home):
-                remedy = "run playbooks/users.yml, or mig edituser for any user"
-                yield Problem(str(site.accounts_home), "is older than the user store", remedy)
+            return not is_published(store, account, site.accounts_home)
+    except StoreError:
+        return False
 
 
 def _quoted(path: Path | str) -> str:

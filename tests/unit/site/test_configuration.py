@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from migrid.site.configuration import load
 from migrid.site.errors import ConfigurationError
 
