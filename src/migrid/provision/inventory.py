@@ -1,0 +1,184 @@
+"""What can be wrong with the variables of an inventory, found before any host is changed.
+
+:func:`problems` looks at the variables of one host as a whole and reports everything that it finds. The types and the
+choices come from the roles' argument specs; what a type cannot say (that a port lies between 1 and 65535, that two
+services do not claim one port, that a certificate covers its name) is said here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..site import values as kinds
+from ..site.errors import EntriesError
+from ..site.users import parse_entries
+from ..site.values import WrongValueError
+from .certificates import certificate_problems
+
+PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "system_container_")
+
+RENAMED = {
+    "mig_sftp_subsys_show_port": "mig_sftp_subsys_port",
+    "mig_public_port": "mig_public_http_port",
+    "mig_destination": "mig_code",
+    "mig_group_clause": "mig_group",
+    "mig_user_clause": "mig_user",
+    "mig_purge_users": "mig_users_purge",
+    "mig_update_password": "mig_users_update_password",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: the variable, and what to do about it in words that name the value."""
+
+    variable: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.variable}: {self.message}"
+
+
+def problems(values: Mapping[str, Any], known: Collection[str]) -> list[Problem]:
+    """Everything wrong with ``values``, the variables of one host after their types were checked.
+
+    ``known`` are the names of all options of all roles. A variable whose value is not of its type is left out of
+    ``values`` by the caller, who has reported it.
+    """
+    return [*_unknown(values, known), *_malformed(values), *_contradictions(values)]
+
+
+def _unknown(values: Mapping[str, Any], known: Collection[str]) -> Iterator[Problem]:
+    for name in sorted(values):
+        if not name.startswith(PREFIXES) or name in known:
+            continue
+        if name in RENAMED:
+            yield Problem(name, f"this variable is called {RENAMED[name]} here; rename it")
+            continue
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        hint = f"did you mean {close[0]}?" if close else "docs/reference lists all variables; remove or rename it"
+        yield Problem(name, f"no role has a variable of this name; {hint}")
+
+
+def _account(value: str) -> str:
+    """The name of an account or a group of its own for the daemons."""
+    if value == "root":
+        raise WrongValueError("would give the daemons all power over the host", "write an account such as mig")
+    if not kinds.LOCAL_ACCOUNT.fullmatch(value):
+        raise WrongValueError("is not an account name", "write up to 32 lower-case letters, digits, _ and -")
+    return value
+
+
+def _plain_directory(value: str) -> Path:
+    """An absolute path that needs no quoting in any configuration file."""
+    if not re.fullmatch(r"(/[A-Za-z0-9._+-]+)+", value):
+        raise WrongValueError("is not a plain path", "write one such as /srv/mig, of letters, digits and . _ + -")
+    return kinds.directory(value)
+
+
+def _title(value: str) -> str:
+    """A name that is shown on pages."""
+    if not value.strip() or not value.isprintable() or len(value) > 200:
+        raise WrongValueError("is not a title", "write one line of 1 to 200 printable characters")
+    return value
+
+
+_KINDS: dict[str, Callable[[str], object]] = {
+    "mig_user": _account,
+    "mig_group": _account,
+    "mig_home": _plain_directory,
+    "mig_code": _plain_directory,
+    "mig_state": _plain_directory,
+    "mig_certs": _plain_directory,
+    "mig_title": _title,
+    "mig_short_title": _title,
+    "mig_support_email": kinds.optional(kinds.mail_addresses),
+    "mig_admin_email": kinds.optional(kinds.mail_addresses),
+    "mig_base_fqdn": kinds.host_name,
+    "mig_public_fqdn": kinds.host_name,
+    "mig_sid_fqdn": kinds.host_name,
+    "mig_io_fqdn": kinds.optional(kinds.host_name),
+    "mig_public_http_port": kinds.port,
+    "mig_public_https_port": kinds.port,
+    "mig_sid_port": kinds.port,
+    "mig_sftp_port": kinds.port,
+    "mig_sftp_subsys_port": kinds.port,
+    "mig_password_policy": kinds.password_policy,
+}
+
+
+def _malformed(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in _KINDS.keys() & values.keys():
+        try:
+            _KINDS[name](str(values[name]))
+        except WrongValueError as error:
+            yield Problem(name, f"{values[name]!r} {error}")
+
+
+def _contradictions(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for check in (_shared_ports, _missing_access_name, _same_virtual_host, _stray_state, _users, _certificates):
+        yield from check(values)
+
+
+def _ports(values: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """The (service, variable, port) of everything that listens."""
+    names = [("HTTP", "mig_public_http_port"), ("HTTPS", "mig_public_https_port"), ("HTTPS", "mig_sid_port")]
+    if values.get("mig_enable_sftp"):
+        names.append(("SFTP", "mig_sftp_port"))
+    if values.get("mig_enable_sftp_subsys"):
+        names.append(("SFTP subsystem", "mig_sftp_subsys_port"))
+    for service, name in names:
+        if name in values:
+            yield service, name, values[name]
+
+
+def _shared_ports(values: Mapping[str, Any]) -> Iterator[Problem]:
+    taken: dict[int, tuple[str, str]] = {}
+    for service, name, port in _ports(values):
+        other_service, other = taken.setdefault(port, (service, name))
+        if other_service != service:
+            yield Problem(name, f"{port} is the port of {other} ({other_service}) too; give each service its own")
+
+
+def _missing_access_name(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for switch in ("mig_enable_sftp", "mig_enable_sftp_subsys"):
+        if values.get(switch) and not values.get("mig_io_fqdn"):
+            yield Problem("mig_io_fqdn", f"is missing though {switch} is true; give the name that users connect to")
+            return
+
+
+def _same_virtual_host(values: Mapping[str, Any]) -> Iterator[Problem]:
+    public = (values.get("mig_public_fqdn"), values.get("mig_public_https_port"))
+    sid = (values.get("mig_sid_fqdn"), values.get("mig_sid_port"))
+    if all(public) and public == sid:
+        yield Problem(
+            "mig_sid_fqdn",
+            f"{sid[0]!r} with port {sid[1]} is mig_public_fqdn with mig_public_https_port too; "
+            "two virtual hosts need different names, or different ports",
+        )
+
+
+def _stray_state(values: Mapping[str, Any]) -> Iterator[Problem]:
+    home, state = values.get("mig_home"), values.get("mig_state")
+    if home and state and not state.startswith(f"{home}/"):
+        yield Problem("mig_state", f"{state!r} is not below mig_home ({home!r}); give a directory there")
+
+
+def _users(values: Mapping[str, Any]) -> Iterator[Problem]:
+    try:
+        parse_entries(values.get("mig_users", []))
+    except EntriesError as error:
+        for problem in error.problems:
+            yield Problem("mig_users", problem)
+
+
+def _certificates(values: Mapping[str, Any]) -> Iterator[Problem]:
+    names = {"public": values.get("mig_public_fqdn"), "sid": values.get("mig_sid_fqdn")}
+    names |= {host.get("name", ""): host.get("fqdn") for host in values.get("apache_extra_virtual_hosts", [])}
+    for message in certificate_problems(values.get("mig_certificates", {}), names):
+        yield Problem("mig_certificates", message)
