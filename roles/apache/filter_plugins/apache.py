@@ -30,11 +30,14 @@ def header(text: str) -> str:
 def complete(hosts: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The virtual hosts with every field filled in.
 
-    ``defaults`` holds ``http_port``, ``certificates`` (directory), ``document_root`` and ``content_security_policy``.
+    ``defaults`` holds ``http_port``, ``certificates`` (their directory), ``certificate_files`` (as the variable
+    apache_certificate_files), ``document_root`` and ``content_security_policy``.
     A contradiction between two virtual hosts, or in one, is an error that names both sides.
     """
     completed = [_complete_host(host, defaults) for host in hosts]
-    _refuse_twice("name", [host["name"] for host in completed])
+    names = [host["name"] for host in completed]
+    _refuse_twice("name", names)
+    _refuse_bad_files(defaults["certificate_files"], names)
     _refuse_twice(
         "host name and port",
         [f"{name}:{host['port']}" for host in completed for name in [host["fqdn"], *host["aliases"]]],
@@ -55,13 +58,11 @@ def _complete_host(host: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict
     for fqdn in [host["fqdn"], *host.get("aliases", [])]:
         if not HOST_NAME.fullmatch(fqdn):
             raise AnsibleFilterError(f"virtual host {host['name']}: {fqdn!r} is not a host name in small letters")
-    if ("certificate" in host) != ("key" in host):
-        raise AnsibleFilterError(f"virtual host {host['name']}: give both certificate and key, or none of them")
     port = int(host.get("port", 443))
     base = f"{defaults['certificates']}/{host['name']}"
+    files = defaults["certificate_files"].get(host["name"])
     fields = {
-        "certificate": f"{base}.crt",
-        "key": f"{base}.key",
+        **(files or {"certificate": f"{base}.crt", "key": f"{base}.key"}),
         "document_root": defaults["document_root"],
         "content_security_policy": defaults["content_security_policy"],
         "aliases": [],
@@ -72,7 +73,7 @@ def _complete_host(host: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict
     return fields | {
         "port": port,
         "url": f"https://{host['fqdn']}" + ("" if port == 443 else f":{port}"),
-        "has_site_certificate": "certificate" not in host,
+        "has_certificate_files": files is not None,
         "locations": sorted(locations, key=lambda location: -len(location["path"])),
     }
 
@@ -92,6 +93,16 @@ def _complete_location(name: str, location: Mapping[str, Any]) -> dict[str, Any]
     return {"headers": {}, "directives": [], **location, "kind": kinds[0]}
 
 
+def _refuse_bad_files(files: Mapping[str, Mapping[str, str]], names: Sequence[str]) -> None:
+    for name, pair in files.items():
+        if name not in names:
+            raise AnsibleFilterError(
+                f"apache_certificate_files: {name!r} is not a virtual host; they are {', '.join(names)}"
+            )
+        if set(pair) != {"certificate", "key"}:
+            raise AnsibleFilterError(f"apache_certificate_files, {name}: give certificate and key, and nothing else")
+
+
 def _refuse_twice(what: str, values: Sequence[str]) -> None:
     twice = [value for value, count in Counter(values).items() if count > 1]
     if twice:
@@ -103,7 +114,7 @@ def certificates(hosts: Sequence[Mapping[str, Any]], given: Mapping[str, Mapping
     return [
         {"name": host["name"], "names": [host["fqdn"], *host["aliases"]], **given.get(host["name"], {})}
         for host in hosts
-        if host["has_site_certificate"]
+        if not host["has_certificate_files"]
     ]
 
 

@@ -107,6 +107,17 @@ def test_a_home_elsewhere_is_hidden_too(render: Callable[..., Any]) -> None:
     assert "TemporaryFileSystem=/srv/mig:ro\n" in files["/etc/systemd/system/apache2.service.d/migrid.conf"]
 
 
+def test_certificate_files_take_the_place_of_the_sites_own(
+    render: Callable[..., Any], evaluate: Callable[..., Any]
+) -> None:
+    pair = {"certificate": "/etc/letsencrypt/live/sid/fullchain.pem", "key": "/etc/letsencrypt/live/sid/privkey.pem"}
+    inventory = {"apache_certificate_files": {"sid": pair}}
+    virtual_host = render(**inventory)["vhosts/sid.conf"]
+    assert f'SSLCertificateFile "{pair["certificate"]}"' in virtual_host
+    assert f'SSLCertificateKeyFile "{pair["key"]}"' in virtual_host
+    assert [entry["name"] for entry in evaluate("__apache_certificates", **inventory)] == ["public"]
+
+
 def host(**changes: Any) -> dict[str, Any]:
     return {"name": "extra", "fqdn": "extra.example.org", **changes}
 
@@ -125,7 +136,8 @@ def location(**fields: Any) -> dict[str, Any]:
         ({"apache_extra_virtual_hosts": [host(name="../x")]}, "virtual host '../x': a name has"),
         ({"apache_extra_virtual_hosts": [host(name="ca")]}, "is not 'ca'"),
         ({"apache_extra_virtual_hosts": [host(aliases=["*"])]}, "'*' is not a host name"),
-        ({"apache_extra_virtual_hosts": [host(certificate="/x.crt")]}, "give both certificate and key"),
+        ({"apache_certificate_files": {"sid": {"certificate": "/x.crt"}}}, "sid: give certificate and key"),
+        ({"apache_certificate_files": {"sdi": {}}}, "'sdi' is not a virtual host; they are public, sid"),
         ({"apache_extra_virtual_hosts": [location()]}, "give one of directory, proxy, redirect, refuse, not none"),
         ({"apache_extra_virtual_hosts": [location(proxy="http://a/", refuse=404)]}, "not proxy and refuse"),
         ({"apache_extra_virtual_hosts": [location(directory="srv")]}, "'srv' is not an absolute path"),
