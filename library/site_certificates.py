@@ -11,7 +11,7 @@ description:
   - Writes the certificates that the inventory gives, and lets the site's own authority issue the others.
   - A certificate is issued again when it ends soon, when the names or the authority change, and when its key is
     damaged, is another one or can be read by others than root.
-  - Certificates that the authority issued for virtual hosts that are no longer there are removed.
+  - A certificate that was issued for a virtual host that is no longer there stays until O(state=absent).
 author: The migrid project
 requirements:
   - The Python library cryptography, version 36 or newer.

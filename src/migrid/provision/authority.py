@@ -94,21 +94,19 @@ class Certificates:
             fault = self._fault_of_given(want) if want.is_given else self._fault_of_issued(want, AUTHORITY in reasons)
             if fault:
                 reasons[want.name] = fault
-        stale = self._issued_names() - {want.name for want in wanted}
-        return reasons | dict.fromkeys(sorted(stale), "no virtual host uses it")
+        return reasons
 
     def write(self, wanted: Sequence[Wanted]) -> dict[str, str]:
-        """Write, issue and renew what ``wanted`` needs and remove what the authority issued for nothing in it."""
+        """Write, issue and renew what ``wanted`` needs. What an earlier run issued stays, for a service may use it."""
         reasons = self.plan(wanted)
         if not reasons:
             return {}
         self._make_directories()
         if AUTHORITY in reasons:
             self._write_pair(AUTHORITY, *self._found_authority())
-        needed = [want for want in wanted if want.name in reasons]
-        for want in needed:
-            self._write_pair(want.name, *(_given(want) if want.is_given else self._issue(want)))
-        self._unlink(set(reasons) - {want.name for want in needed} - {AUTHORITY})
+        for want in wanted:
+            if want.name in reasons:
+                self._write_pair(want.name, *(_given(want) if want.is_given else self._issue(want)))
         return reasons
 
     def plan_removal(self, wanted: Iterable[Wanted]) -> dict[str, str]:
@@ -120,7 +118,9 @@ class Certificates:
     def remove(self, wanted: Iterable[Wanted]) -> dict[str, str]:
         """Remove the authority, what it issued, and the given certificates of ``wanted``; nothing else."""
         reasons = self.plan_removal(wanted)
-        self._unlink(reasons)
+        for name in reasons:
+            for path in self._paths(name):
+                path.unlink(missing_ok=True)
         for directory in (self.directory / AUTHORITY, self.directory):
             if directory.is_dir() and not any(directory.iterdir()):
                 directory.rmdir()
@@ -217,11 +217,6 @@ class Certificates:
         fresh = [_write_new(certificate_path, certificate, 0o644), _write_new(key_path, key, 0o600)]
         for path, live in zip(fresh, (certificate_path, key_path), strict=True):
             path.rename(live)
-
-    def _unlink(self, names: Iterable[str]) -> None:
-        for name in names:
-            for path in self._paths(name):
-                path.unlink(missing_ok=True)
 
 
 def _given(want: Wanted) -> tuple[bytes, bytes]:

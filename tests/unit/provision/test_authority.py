@@ -118,12 +118,17 @@ def test_repairs_a_pair(tmp_path: Path, name: str, act: Any, reason: str) -> Non
     assert verify(tmp_path, "public", "www.example.org") == "OK"
 
 
-def test_changed_names_are_issued_and_lost_virtual_hosts_are_removed(tmp_path: Path) -> None:
+def test_changed_names_are_issued_again(tmp_path: Path) -> None:
     certificates(tmp_path).write([PUBLIC, SID])
     reasons = certificates(tmp_path).write([Wanted("public", ("new.example.org",))])
-    assert reasons == {"public": "the names have changed", "sid": "no virtual host uses it"}
+    assert reasons == {"public": "the names have changed"}
     assert verify(tmp_path, "public", "new.example.org") == "OK"
-    assert sorted(files(tmp_path / "certs")) == ["ca.crt", "ca/ca.key", "public.crt", "public.key"]
+
+
+def test_removal_takes_what_was_issued_for_a_virtual_host_that_is_no_more(tmp_path: Path) -> None:
+    certificates(tmp_path).write([PUBLIC, SID])
+    assert set(certificates(tmp_path).remove([PUBLIC])) == {"ca", "public", "sid"}
+    assert files(tmp_path) == {}
 
 
 def test_given_certificates_are_written_as_they_are(tmp_path: Path) -> None:
