@@ -66,7 +66,8 @@ def show_status(args: argparse.Namespace) -> int:
     found = status.check(load(args.conf))
     if args.html:
         status_page.write(found, args.html)
-    elif args.json:
+        return 0
+    if args.json:
         print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
     else:
         print(f"{found.title}, {found.checked:%Y-%m-%d %H:%M:%S} UTC")
@@ -123,7 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     status_parser = add("status", show_status, "see whether the services of the site answer")
     form = status_parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    form.add_argument("--html", metavar="DIRECTORY", type=Path, help="write index.html and status.json there")
+    page_help = "write index.html and status.json there; the exit status is 0 when they are written"
+    form.add_argument("--html", metavar="DIRECTORY", type=Path, help=page_help)
     return parser
 
 

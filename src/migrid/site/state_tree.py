@@ -32,8 +32,8 @@ def state_problems(site: Configuration) -> list[Problem]:
 
 def _directory_problems(site: Configuration) -> Iterator[Problem]:
     for path in _state_directories(site):
-        yield from _access_problems(path, site.account_uid, WRITABLE_BY_OTHERS)
-    yield from _access_problems(site.user_db_home, site.account_uid, OPEN_TO_OTHERS)
+        forbidden = OPEN_TO_OTHERS if path == site.user_db_home else WRITABLE_BY_OTHERS
+        yield from _access_problems(path, site.account_uid, forbidden)
 
 
 def _state_directories(site: Configuration) -> list[Path]:

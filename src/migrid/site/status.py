@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from .configuration import Configuration
 from .errors import ConfigurationError
 
+THIS_HOST = "127.0.0.1"
 TIMEOUT_SECONDS = 5.0
 LONGEST_BANNER = 255  # RFC 4253, section 4.2
 LINES_BEFORE_BANNER = 20
@@ -130,7 +131,7 @@ def _trust(certs_path: Path) -> ssl.SSLContext:
 
 def _connect(service: Service, timeout: float) -> socket.socket:
     try:
-        return socket.create_connection(("localhost", service.port), timeout)
+        return socket.create_connection((THIS_HOST, service.port), timeout)
     except OSError as local_error:
         try:
             return socket.create_connection((service.host, service.port), timeout)

@@ -98,6 +98,11 @@ def _forget_publication(site: SampleSite) -> None:
     ("damage", "place", "message"),
     [
         (lambda site: (site.state / "log").rmdir(), "log", "does not exist; run: mkdir -m 0700"),
+        (
+            lambda site: (site.state / "user_db_home").rename(site.root / "x"),
+            "user_db_home",
+            "does not exist; run: mkdir",
+        ),
         (lambda site: (site.state / "wwwpublic").chmod(0o777), "wwwpublic", "its mode is 0777; run: chmod go-w"),
         (lambda site: (site.state / "user_db_home").chmod(0o750), "user_db_home", "its mode is 0750; run: chmod go="),
         (lambda site: os.chown(site.state / "log", 4711, 4711), "log", "belongs to user id 4711, not 4242; run: chown"),

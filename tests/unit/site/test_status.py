@@ -246,6 +246,11 @@ def test_the_page_is_replaced_and_readable_by_the_web_server(sample_status: Stat
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o644}
 
 
+def test_writing_the_page_succeeds_while_a_service_is_down(sample_site: SampleSite, tmp_path: Path) -> None:
+    sample_site.inside("status", "--html", str(tmp_path))
+    assert "Down: grid_sftp" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
 def test_a_directory_that_cannot_be_written_is_named(sample_site: SampleSite) -> None:
     result = sample_site.mig("status", "--html", "/proc/none")
     assert result.returncode == 1
