@@ -83,7 +83,11 @@ class UserStore:
         with self._errors():
             _check_kind(path, read_only)
             self._connection = _connect(path, read_only)
-            self._migrate(read_only)
+            try:
+                self._migrate(read_only)
+            except BaseException:
+                self.close()
+                raise
 
     def __enter__(self) -> UserStore:
         return self
