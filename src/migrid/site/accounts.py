@@ -75,10 +75,10 @@ def publish(store: UserStore, account: Account, directory: Path) -> Published:
     with _lock(directory):
         if is_published(store, account, directory):
             return Published()
-        day = today()
+        day, old_stamp = today(), _read_stamp(directory)
         with acting_as(account.uid, account.gid), store.snapshot():
             stamp = _stamp(store, account, day)
-            since = _unchanged_since(stamp, _read_stamp(directory), store)
+            since = _unchanged_since(stamp, old_stamp, store)
             rows, touched = store.logins(since), store.touched(since)
         logins, refused = _sound(map(_Login._make, rows), day)
         old = _Old(directory, touched if since >= 0 else None)
