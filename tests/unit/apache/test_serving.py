@@ -27,14 +27,21 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+def lines_with(mark: str, log: Path) -> list[str]:
+    return [line for line in log.read_text().splitlines() if mark in line]
+
+
+def wait_until(condition: Callable[[], Any]) -> Any:
+    """Ask until the answer is true; the last answer after 20 seconds."""
     deadline = time.monotonic() + 20
-    while server.poll() is None and time.monotonic() < deadline:
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
+    while not (answer := condition()) and time.monotonic() < deadline:
         time.sleep(0.02)
-    pytest.fail(f"Apache does not answer: {log.read_text()}")
+    return answer
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Behind(BaseHTTPRequestHandler):
@@ -86,7 +93,8 @@ def site(behind: int, new_site: Callable[..., Any]) -> Iterator[Any]:
     make_content(site.root / "state")
     server = subprocess.Popen(["apache2", "-d", str(site.set), "-f", "MiG.conf", "-D", "FOREGROUND"])
     try:
-        wait_for(https, server, site.root / "error.log")
+        wait_until(lambda: server.poll() is not None or accepts(https))
+        assert server.poll() is None, (site.root / "error.log").read_text()
         yield site
     finally:
         server.terminate()
@@ -260,5 +268,5 @@ def test_a_policy_arrives_as_it_was_written(site: Any, extra: str) -> None:
 def test_the_log_names_the_virtual_host(site: Any, public: str) -> None:
     mark = f"mark-{os.getpid()}"
     site.ask(f"{public}/{mark}")
-    lines = [line for line in (site.root / "access.log").read_text().splitlines() if mark in line]
-    assert [line.split()[0] for line in lines] == [f"www.grid.example.org:{site.ports['public']}"]
+    line = wait_until(lambda: next(iter(lines_with(mark, site.root / "access.log")), None))
+    assert line.split()[0] == f"www.grid.example.org:{site.ports['public']}"
