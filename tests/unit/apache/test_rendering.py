@@ -43,7 +43,11 @@ INVENTORIES: dict[str, dict[str, Any]] = {
         "mig_admin_email": "root@example.org",
         "mig_support_email": '"><script>@example.org',
     },
-    "server directives": {"apache_directives": ["LogLevel ssl:debug"], "apache_log_level": "debug"},
+    "server directives": {
+        "apache_directives": ["RewriteEngine On", "LogLevel ssl:debug"],
+        "apache_extra_modules": ["rewrite"],
+        "apache_log_level": "debug",
+    },
 }
 
 
@@ -64,6 +68,12 @@ def test_two_names_share_a_port_and_strangers_come_first(new_site: Callable[...,
 def test_each_port_has_its_listener(render: Callable[..., Any]) -> None:
     files = render(mig_sid_port=8443)
     assert re.findall(r"^Listen (.*)$", files["MiG.conf"], re.MULTILINE) == ["80 http", "443 https", "8443 https"]
+
+
+def test_modules_are_loaded_only_where_used(render: Callable[..., Any]) -> None:
+    assert not re.search("proxy|autoindex|cgi|include|rewrite", render()["MiG.conf"].split("Listen")[0])
+    loaded = render(apache_extra_virtual_hosts=[EVERY_KIND])["MiG.conf"]
+    assert {"proxy", "proxy_http", "autoindex"} <= set(re.findall(r"^LoadModule (\w+)_module", loaded, re.MULTILINE))
 
 
 def test_title_is_escaped_in_every_page(render: Callable[..., Any]) -> None:
