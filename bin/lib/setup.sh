@@ -100,7 +100,9 @@ start_engine() {
   else
     setsid dockerd >"$logs/dockerd.log" 2>&1 </dev/null &
   fi
-  timeout 60 bash -c 'until docker version; do sleep 0.5; done'
+  timeout 60 bash -c 'until docker version >/dev/null 2>&1; do sleep 0.5; done' && return
+  tail --lines=10 "$logs/dockerd.log"
+  return 1
 }
 
 base_packages=ca-certificates,dbus,iproute2,python3,systemd,systemd-sysv
