@@ -69,6 +69,7 @@ class Load:
     title: str
     directory: Path
     clients: int
+    repeat: int  # how many times as often as other loads: a short one is disturbed more
 
     def round_trip(self, server: Server) -> tuple[float, float]:
         """Seconds of sending and of fetching, all clients at once."""
@@ -125,23 +126,23 @@ def loads(directory: Path, mib: int) -> Iterator[Load]:
         with (large / "file").open("wb") as file:
             for _ in range(mib // clients):
                 file.write(os.urandom(MIB))
-        yield Load(f"{mib} MiB, {clients} x 1 file", large, clients)
+        yield Load(f"{mib} MiB, {clients} x 1 file", large, clients, 1)
         small = directory / f"small{clients}"
         small.mkdir()
         for number in range(SMALL_FILES // clients):
             (small / f"{number:04}").write_bytes(os.urandom(SMALL_BYTES))
-        yield Load(f"{SMALL_FILES} x 4 KiB, {clients} x {SMALL_FILES // clients}", small, clients)
+        yield Load(f"{SMALL_FILES} x 4 KiB, {clients} x {SMALL_FILES // clients}", small, clients, 4)
 
 
 def compare_transfers(load: Load, grid: Server, plain: Server, rounds: int) -> None:
-    """Print the medians of both servers and how fast grid_sftp is as a part of the plain OpenSSH's speed."""
+    """Print the medians, and grid_sftp's speed as a part of the other's: by the fastest rounds, the least disturbed."""
     times: dict[Server, list[tuple[float, float]]] = {grid: [], plain: []}
-    for number in range(rounds):
+    for number in range(rounds * load.repeat):
         for server in (grid, plain) if number % 2 == 0 else (plain, grid):
             times[server].append(load.round_trip(server))
     for direction, index in (("up", 0), ("down", 1)):
         ours, theirs = ([pair[index] for pair in times[server]] for server in (grid, plain))
-        ratio = statistics.median(other / own for own, other in zip(ours, theirs, strict=True))
+        ratio = min(theirs) / min(ours)
         print_line(f"{load.title}, {direction}", ours, theirs, ratio, ratio >= GOAL_SPEED)
 
 
@@ -151,7 +152,7 @@ def compare_logins(host: Host, grid: Server, rounds: int) -> None:
     for _, users in itertools.product(range(rounds), times):
         host.script("users", str(users))
         times[users] += [grid.login_seconds() for _ in range(LOGINS)]
-    ratio = statistics.median(times[10_000]) / statistics.median(times[10])
+    ratio = min(times[10_000]) / min(times[10])
     print_line("login with 10,000 and with 10 users", times[10_000], times[10], ratio, ratio <= GOAL_LOGIN)
 
 
