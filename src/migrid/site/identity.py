@@ -15,18 +15,19 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from .errors import FieldError, shown
 
 EMPTY = "NA"
+_BETWEEN = "\0"
 _FILE_NAME_BYTES = 255
 _ALIAS_BYTES = 128
 _ALIAS_SIGNS = "._@+'=~-"
 _JOINERS = "\u200c\u200d"
 
 
-@dataclass(frozen=True)
-class _Attribute:
+class _Attribute(NamedTuple):
     key: str
     field: str
     limit: int
@@ -72,7 +73,7 @@ class Name:
     @cached_property
     def client_id(self) -> str:
         """The distinguished name as text."""
-        return "".join(f"/{key}={_escaped(value)}" for key, value in self._parts())
+        return self._joined().replace("\\", "\\\\").replace("/", "\\/").replace(_BETWEEN, "/")
 
     @cached_property
     def client_dir(self) -> str:
@@ -82,16 +83,17 @@ class Name:
         address). What would be ambiguous, or cannot be in a file name or a passwd(5) field, is
         percent-encoded. A name of more than 255 bytes is cut and ends in `~` and a digest.
         """
-        name = "".join(f"+{key}={_encoded(key, value)}" for key, value in self._parts())
+        others, mark, email = self._joined().rpartition(f"{_BETWEEN}emailAddress=")
+        others = _percent_encoded(others, "%/\\:+_").replace(" ", "_")
+        name = (others + mark).replace(_BETWEEN, "+") + _percent_encoded(email, "%/\\:")
         data = name.encode()
         if len(data) <= _FILE_NAME_BYTES:
             return name
         digest = "~" + hashlib.sha256(self.client_id.encode()).hexdigest()[:32]
         return data[: _FILE_NAME_BYTES - len(digest)].decode(errors="ignore") + digest
 
-    def _parts(self) -> Iterator[tuple[str, str]]:
-        for attribute in ATTRIBUTES:
-            yield attribute.key, getattr(self, attribute.field) or EMPTY
+    def _joined(self) -> str:
+        return "".join(f"{_BETWEEN}{key}={getattr(self, field) or EMPTY}" for key, field, _ in ATTRIBUTES)
 
 
 def parse_client_id(text: str) -> Name:
@@ -213,16 +215,10 @@ def _not_a_name(text: str, problem: str) -> FieldError:
     )
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("/", "\\/")
-
-
-def _encoded(key: str, value: str) -> str:
-    for sign in "%/\\:":
-        value = value.replace(sign, f"%{ord(sign):02X}")
-    if key == "emailAddress":
-        return value
-    return value.replace("+", "%2B").replace("_", "%5F").replace(" ", "_")
+def _percent_encoded(text: str, signs: str) -> str:
+    for sign in signs:
+        text = text.replace(sign, f"%{ord(sign):02X}")
+    return text
 
 
 def _is_unseen(sign: str) -> bool:
