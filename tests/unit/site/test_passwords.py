@@ -8,10 +8,7 @@ from migrid.site.errors import FieldError
 from migrid.site.passwords import check_hash, check_policy, hash_password, parse_policy, verify
 
 # openssl passwd -6 -salt saltstring "Hello world!"
-SHA512 = (
-    "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/"
-    "O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"
-)
+SHA512 = "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"
 
 
 def test_a_hash_is_of_its_password_only() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -120,9 +121,8 @@ def test_touched_names_what_was_changed_and_what_was_freed(store: UserStore) -> 
 def test_a_revision_of_another_history_is_recognised(store: UserStore, path: Path, tmp_path: Path) -> None:
     put(store, user(1))
     backup = tmp_path / "backup.db"
-    with sqlite3.connect(backup) as connection:
-        sqlite3.connect(path).backup(connection)
-    connection.close()
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
     before = store.revision
     put(store, user(2))
     with UserStore(backup) as restored:
