@@ -12,7 +12,7 @@ description:
   - The set is what C(/etc/migrid/<name>) shows, a symbolic link to a directory that is replaced as a whole.
   - A set that fails its check changes nothing; the service goes on with the files that it has.
   - Files of an earlier set that the new one does not name are removed.
-author: The migrid project
+author: The migrid authors (!UNKNOWN)
 attributes:
   check_mode:
     description: Says what would change without changing it. The checks of O(validate) do not run.

@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 MANIFEST = ".manifest.json"
@@ -58,6 +58,17 @@ class FileChange:
     after: bytes | None
 
 
+@dataclass(frozen=True)
+class _Manifest:
+    """What belongs to a generation but is elsewhere: files, and the directories that were made for them."""
+
+    outside: list[str]
+    made: list[str]
+
+    def write(self, generation: Path) -> None:
+        _write_atomically(generation / MANIFEST, File(MANIFEST, json.dumps(asdict(self), indent=1).encode() + b"\n"))
+
+
 class ConfigSet:
     """The set ``name`` below ``root``.
 
@@ -85,28 +96,31 @@ class ConfigSet:
         if not changes:
             return []
         stale = [Path(change.path) for change in self._removed(files) if change.path.startswith("/")]
+        outside = [file for file in files if file.is_outside]
+        made = [*self._manifest().made, *_missing_directories(outside)]
         with ExitStack() as undo:
-            generation = self._stage(files, stale, undo)
+            generation = self._stage(files, undo)
+            _Manifest([*(file.path for file in outside), *map(str, stale)], made).write(generation)
             for check in checks:
                 _run_check(check, generation)
             self._switch(generation, undo)
-            for file in files:
-                if file.is_outside:
-                    _restore_on_error(Path(file.path), undo)
-                    _write_atomically(Path(file.path), file)
+            for file in outside:
+                _replace(file, undo)
             undo.pop_all()
         for path in stale:
             path.unlink(missing_ok=True)
-        _write_manifest(generation, files, [])
+        _Manifest([file.path for file in outside], made).write(generation)
         self._drop_generations(keep=generation.name)
         return changes
 
     def remove(self) -> list[FileChange]:
         """Remove the set and the files elsewhere that belong to it; nothing else. Returns what was removed."""
         changes = self.plan_removal()
-        for path in self._outside():
-            path.unlink(missing_ok=True)
-            _remove_if_empty(path.parent)
+        manifest = self._manifest()
+        for path in manifest.outside:
+            Path(path).unlink(missing_ok=True)
+        for path in reversed(manifest.made):
+            _remove_if_empty(Path(path))
         self.live.unlink(missing_ok=True)
         self._drop_generations(keep=None)
         _remove_if_empty(self.root)
@@ -130,7 +144,7 @@ class ConfigSet:
             for path in sorted(self.live.rglob("*"))
             if path.is_file() and path.name != MANIFEST
         ]
-        outside = [str(path) for path in self._outside() if path.exists()]
+        outside = [path for path in self._manifest().outside if Path(path).exists()]
         return [
             FileChange(path, _content(self._path(path)), None) for path in [*inside, *outside] if path not in wanted
         ]
@@ -138,9 +152,9 @@ class ConfigSet:
     def _path(self, path: str) -> Path:
         return self.live / path  # an absolute path replaces the directory
 
-    def _outside(self) -> list[Path]:
+    def _manifest(self) -> _Manifest:
         content = _content(self.live / MANIFEST)
-        return [Path(path) for path in json.loads(content)["outside"]] if content else []
+        return _Manifest(**json.loads(content)) if content else _Manifest([], [])
 
     def _refuse_bad_paths(self, files: Sequence[File]) -> None:
         paths = [file.path for file in files]
@@ -153,7 +167,7 @@ class ConfigSet:
     def _refuse_foreign(self, files: Sequence[File]) -> None:
         if self.live.exists() and not self.live.is_symlink():
             raise ConfigSetError(f"{self.live} exists and was not made by this project; move it away and run again")
-        own = {str(path) for path in self._outside()}
+        own = self._manifest().outside
         for file in files:
             if file.is_outside and file.path not in own and _content(Path(file.path)) not in (None, file.content):
                 raise ConfigSetError(
@@ -161,7 +175,7 @@ class ConfigSet:
                     "move it away, or take over what it says into the inventory, and run again"
                 )
 
-    def _stage(self, files: Sequence[File], stale: Sequence[Path], undo: ExitStack) -> Path:
+    def _stage(self, files: Sequence[File], undo: ExitStack) -> Path:
         self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
         generation = Path(tempfile.mkdtemp(prefix=f".{self.name}.", dir=self.root))
         undo.callback(shutil.rmtree, generation)
@@ -169,7 +183,6 @@ class ConfigSet:
         for file in files:
             if not file.is_outside:
                 _write_new(generation / file.path, file)
-        _write_manifest(generation, files, stale)
         return generation
 
     def _switch(self, generation: Path, undo: ExitStack) -> None:
@@ -236,6 +249,14 @@ def _write_atomically(path: Path, file: File) -> None:
         fresh.unlink(missing_ok=True)
 
 
+def _replace(file: File, undo: ExitStack) -> None:
+    """Write a file outside of the set unless it is as wanted; ``undo`` brings back what was there."""
+    path = Path(file.path)
+    if not _is_as_wanted(path, file):
+        _restore_on_error(path, undo)
+        _write_atomically(path, file)
+
+
 def _restore_on_error(path: Path, undo: ExitStack) -> None:
     content = _content(path)
     if content is None:
@@ -246,15 +267,14 @@ def _restore_on_error(path: Path, undo: ExitStack) -> None:
     undo.callback(_write_atomically, path, File(str(path), content, stat.S_IMODE(status.st_mode), owner, group))
 
 
-def _write_manifest(generation: Path, files: Sequence[File], stale: Sequence[Path]) -> None:
-    outside = sorted({file.path for file in files if file.is_outside} | {str(path) for path in stale})
-    manifest = File(MANIFEST, json.dumps({"outside": outside}, indent=1).encode() + b"\n")
-    _write_atomically(generation / MANIFEST, manifest)
+def _missing_directories(files: Iterable[File]) -> list[str]:
+    """The directories that must be made for ``files``, each after those above it."""
+    missing = {str(parent) for file in files for parent in Path(file.path).parents if not parent.exists()}
+    return sorted(missing)
 
 
 def _remove_if_empty(directory: Path) -> None:
-    """Remove a directory that only the set can have made: one named for a drop-in (``….d``), or the sets' own."""
-    if directory.is_dir() and (directory.suffix == ".d" or directory.name == "migrid") and not any(directory.iterdir()):
+    if directory.is_dir() and not any(directory.iterdir()):
         directory.rmdir()
 
 

@@ -102,6 +102,13 @@ def test_a_hand_edited_file_is_put_right(config_set: ConfigSet) -> None:
     assert stat.S_IMODE((config_set.live / "a.conf").stat().st_mode) == 0o644
 
 
+def test_a_file_elsewhere_that_is_as_wanted_is_not_touched(config_set: ConfigSet, unit: Path) -> None:
+    config_set.write([File("a.conf", b"one\n"), File(str(unit), b"[Unit]\n")])
+    inode = unit.stat().st_ino
+    config_set.write([File("a.conf", b"two\n"), File(str(unit), b"[Unit]\n")])
+    assert unit.stat().st_ino == inode
+
+
 def test_a_file_that_left_the_set_goes(config_set: ConfigSet, unit: Path) -> None:
     config_set.write([File("a.conf", b"one\n"), File(str(unit), b"[Unit]\n")])
     config_set.write([File("a.conf", b"one\n")])
@@ -121,11 +128,15 @@ def test_removal_takes_what_the_set_put_there_and_nothing_else(
 ) -> None:
     other = unit.with_name("other.service")
     drop_in = tmp_path / "apache2.service.d" / "migrid.conf"
+    theirs = tmp_path / "tmpfiles.d"
+    theirs.mkdir()
+    config_set.write([File(str(theirs / "migrid.conf"), b"d /x\n")])
     config_set.write([File("a.conf", b"one\n"), File(str(unit), b"[Unit]\n"), File(str(drop_in), b"[Service]\n")])
     other.write_bytes(b"theirs\n")
-    assert [change.path for change in config_set.remove()] == ["a.conf", str(drop_in), str(unit)]
+    assert [change.path for change in config_set.remove()] == ["a.conf", str(unit), str(drop_in)]
     assert tree(tmp_path) == {"units/other.service": b"theirs\n"}
     assert not drop_in.parent.exists()
+    assert theirs.is_dir()
     assert not config_set.root.exists()
     assert config_set.remove() == []
 
