@@ -17,10 +17,9 @@ from ansible.plugins.action import ActionBase
 try:
     from migrid.provision.inventory import PREFIXES, Problem, problems
 except ImportError as error:
-    raise AnsibleError(
-        "the package migrid is not installed for the Python that runs Ansible; "
-        "run bin/site, or pip install -e . in the checkout"
-    ) from error
+    MISSING: ImportError | None = error
+else:
+    MISSING = None
 
 ROLES = Path(__file__).parents[1] / "roles"
 GROUPS = {"system_container": "system_containers"}
@@ -36,6 +35,11 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Fail with all problems of the host, or return that nothing changed."""
         super().run(tmp, task_vars)
+        if MISSING:
+            raise AnsibleError(
+                "the package migrid is not installed for the Python that runs Ansible; "
+                "run bin/site, or pip install -r requirements.txt -e . in the checkout"
+            ) from MISSING
         variables = dict(task_vars or {})
         specs = self._read("meta/argument_specs.yml")
         options = {name: option for spec in specs.values() for name, option in _options(spec).items()}

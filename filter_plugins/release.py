@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible.errors import AnsibleFilterError
+
 from migrid.provision.release import release_id
 
 

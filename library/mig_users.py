@@ -12,7 +12,7 @@ description:
     changes, and the error names every wrong entry and field.
   - The users' host accounts, which the login services of the site read, follow in the same run.
   - No password, password hash or content of O(users) is ever logged or returned.
-author: The migrid project (!UNKNOWN)
+author: The migrid authors (!UNKNOWN)
 attributes:
   check_mode:
     description: Says what would change without changing it, also before the site exists.

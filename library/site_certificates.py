@@ -12,7 +12,7 @@ description:
   - A certificate is issued again when it ends soon, when the names or the authority change, and when its key is
     damaged, is another one or can be read by others than root.
   - A certificate that was issued for a virtual host that is no longer there stays until O(state=absent).
-author: The migrid project
+author: The migrid authors (!UNKNOWN)
 requirements:
   - The Python library cryptography, version 36 or newer.
 attributes:
