@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def problems(values: Mapping[str, Any], known: Collection[str]) -> list[Problem]
     ``known`` are the names of all options of all roles. A variable whose value is not of its type is left out of
     ``values`` by the caller, who has reported it.
     """
-    return [*_unknown(values, known), *_malformed(values), *_contradictions(values)]
+    return [*_unknown(values, known), *_malformed(values), *_listen_addresses(values), *_contradictions(values)]
 
 
 def _unknown(values: Mapping[str, Any], known: Collection[str]) -> Iterator[Problem]:
@@ -88,6 +89,27 @@ def _title(value: str) -> str:
     return value
 
 
+def _umask(value: str) -> str:
+    """Permissions as sshd's internal SFTP server takes them away; sshd itself does not check this."""
+    if not re.fullmatch(r"0?[0-7]{3}", value):
+        raise WrongValueError("is not an octal mask", "write one such as 0077, in quotes")
+    return value
+
+
+def _startups(value: str) -> str:
+    """MaxStartups of sshd_config(5)."""
+    match = re.fullmatch(r"(\d{1,5}):(\d{1,3}):(\d{1,5})", value)
+    if not match or not 1 <= int(match[2]) <= 100 or int(match[1]) > int(match[3]):
+        raise WrongValueError("is not start:rate:full", "write one such as 100:30:1000, the rate in percent")
+    return value
+
+
+def _count(value: str) -> int:
+    if int(value) < 1:
+        raise WrongValueError("is too small", "write 1 or more")
+    return int(value)
+
+
 _KINDS: dict[str, Callable[[str], object]] = {
     "mig_user": _account,
     "mig_group": _account,
@@ -109,6 +131,15 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "mig_sftp_port": kinds.port,
     "mig_sftp_subsys_port": kinds.port,
     "mig_password_policy": kinds.password_policy,
+    "migserver_status_interval": _count,
+    "migserver_inotify_max_user_watches": _count,
+    "migserver_inotify_max_user_instances": _count,
+    "sftp_umask": _umask,
+    "sftp_max_startups": _startups,
+    "sftp_max_auth_tries": _count,
+    "sftp_max_sessions": _count,
+    "sftp_login_grace_time": _count,
+    "sftp_per_source_max_startups": _count,
 }
 
 
@@ -118,6 +149,14 @@ def _malformed(values: Mapping[str, Any]) -> Iterator[Problem]:
             _KINDS[name](str(values[name]))
         except WrongValueError as error:
             yield Problem(name, f"{values[name]!r} {error}")
+
+
+def _listen_addresses(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for address in values.get("sftp_listen_addresses", []):
+        try:
+            ip_address(address)
+        except ValueError:
+            yield Problem("sftp_listen_addresses", f"{address!r} is not an address; write one such as 192.0.2.1 or ::1")
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -88,6 +88,10 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "quoting": ({"mig_certs": "/etc/$(id)"}, ["mig_certs: '/etc/$(id)' is not a plain path"]),
     "line_break": ({"mig_title": "My\nSite"}, ["mig_title: 'My\\nSite' is not a title", "one line"]),
     "policy": ({"mig_password_policy": "STRONG"}, ["mig_password_policy: 'STRONG'", "NONE, WEAK, MEDIUM, HIGH"]),
+    "mask": ({"sftp_umask": "0088"}, ["sftp_umask: '0088' is not an octal mask", "such as 0077"]),
+    "startups": ({"sftp_max_startups": "10:30:5"}, ["sftp_max_startups: '10:30:5'", "such as 100:30:1000"]),
+    "too_few": ({"sftp_max_sessions": 0}, ["sftp_max_sessions: 0 is too small", "1 or more"]),
+    "no_address": ({"sftp_listen_addresses": ["eth0"]}, ["sftp_listen_addresses: 'eth0' is not an address"]),
     "template": ({"mig_title": "{{ nowhere }}"}, ["mig_title", "has no value", "nowhere"]),
     "port_twice": ({"mig_sftp_port": 443}, ["mig_sftp_port: 443 is the port of mig_public_https_port (HTTPS) too"]),
     "no_access_name": ({"mig_io_fqdn": None}, ["mig_io_fqdn: is missing though mig_enable_sftp is true"]),
@@ -137,7 +141,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any]], 
 
     def run_site(hosts: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         inventory = tmp_path_factory.mktemp("inventory") / "hosts.json"
-        groups = {name: {"hosts": {host: None for host in hosts}} for name in ("mig_web", "mig_access", "mig_jobs")}
+        groups = {name: {"hosts": dict.fromkeys(hosts)} for name in ("mig_web", "mig_access", "mig_jobs")}
         site = {"hosts": {host: NOWHERE | values for host, values in hosts.items()}, "children": groups}
         inventory.write_text(json.dumps({"all": {"children": {"mig_site": site}}}))
         command = [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "site.yml"]
