@@ -34,7 +34,14 @@ STRONG = {
         "diffie-hellman-group16-sha512",
         "diffie-hellman-group18-sha512",
     },
-    "ciphers": {"chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com"},
+    "ciphers": {
+        "chacha20-poly1305@openssh.com",
+        "aes128-gcm@openssh.com",
+        "aes256-gcm@openssh.com",
+        "aes128-ctr",
+        "aes192-ctr",
+        "aes256-ctr",
+    },
     "macs": {
         "hmac-sha2-256-etm@openssh.com",
         "hmac-sha2-512-etm@openssh.com",
