@@ -23,8 +23,8 @@ EMPTY = "NA"
 _BETWEEN = "\0"
 _FILE_NAME_BYTES = 255
 _ALIAS_BYTES = 128
-_ALIAS_SIGNS = "._@+'=~-"
-_JOINERS = "\u200c\u200d"
+_ALIAS_SIGNS = "._@+=~-"
+_JOINERS = "\u180e\u200c\u200d"
 
 
 class _Attribute(NamedTuple):
@@ -117,8 +117,8 @@ def default_alias(name: Name) -> str:
 def check_alias(text: str) -> str:
     """The alias as it is stored: in lower case and NFC.
 
-    It becomes a host login, so it holds at most 128 bytes of letters, digits and `._@+'=~-` and
-    does not start with `-` or `.`. Raises FieldError.
+    It becomes a host login, so it holds at most 128 bytes of letters, digits and `._@+=~-` and
+    does not start with `-` or `.`; OpenSSH's client sends no login with an apostrophe. Raises FieldError.
     """
     if _PLAIN_ALIAS.fullmatch(text):
         return text
@@ -148,7 +148,7 @@ def check_text(field: str, text: str, limit: int) -> str:
     """`text` in NFC, trimmed, with single spaces. Raises FieldError.
 
     Characters that cannot be seen are refused, since two values that look the same must be the
-    same; only the joiners that scripts such as Persian and Hindi need are accepted.
+    same; only the joiners and the separator that Persian, Hindi and Mongolian need are accepted.
     """
     text = text.strip()
     if not (text.isascii() and text.isprintable()):
@@ -162,7 +162,7 @@ def check_text(field: str, text: str, limit: int) -> str:
     return text
 
 
-_PLAIN_ALIAS = re.compile(rf"[a-z0-9_@+'=~][a-z0-9{re.escape(_ALIAS_SIGNS)}]{{0,{_ALIAS_BYTES - 1}}}")
+_PLAIN_ALIAS = re.compile(rf"[a-z0-9_@+=~][a-z0-9{re.escape(_ALIAS_SIGNS)}]{{0,{_ALIAS_BYTES - 1}}}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _ATOM = r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,.\"]+"
 _LABEL = r"(?:[A-Za-z0-9-]|[^\x00-\x7f])+"
