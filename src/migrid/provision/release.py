@@ -1,11 +1,21 @@
-"""The name of what a checkout would install on hosts."""
+"""What a checkout installs on hosts: its name, and how it is built.
+
+A release is one file, made with pex on the control node from this package and all that it needs. On the host it turns
+itself into a virtual environment, for which it needs Python and nothing else, no package index and no pip.
+
+    python -m migrid.provision.release CHECKOUT DIRECTORY      builds DIRECTORY/migrid.pex
+"""
 
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 PARTS = ("pyproject.toml", "src/migrid")
+FILE_NAME = "migrid.pex"
 
 
 def release_id(checkout: Path) -> str:
@@ -21,8 +31,47 @@ def release_id(checkout: Path) -> str:
     return digest.hexdigest()[:12]
 
 
+def build(checkout: Path, directory: Path) -> Path:
+    """Build the release of ``checkout``; returns its path, which appears when it is complete.
+
+    Raises:
+        subprocess.CalledProcessError: pip or pex failed; they have said why on standard error.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    python = sys.executable
+    with tempfile.TemporaryDirectory(dir=directory.parent) as wheels:
+        wheel = [python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels]
+        subprocess.run([*wheel, str(checkout)], check=True)
+        staged = Path(wheels, FILE_NAME)
+        pex = [
+            python,
+            "-m",
+            "pex",
+            "--no-index",
+            "--find-links",
+            wheels,
+            "--include-tools",
+            "--output-file",
+            str(staged),
+        ]
+        subprocess.run([*pex, "--interpreter-constraint", ">=3.11", "migrid"], check=True)
+        return staged.replace(directory / FILE_NAME)
+
+
 def _files(checkout: Path) -> list[Path]:
     found = [checkout / PARTS[0], *(checkout / PARTS[1]).rglob("*.py")]
     if len(found) == 1:
         raise FileNotFoundError(f"{checkout} holds no {PARTS[1]}")
     return found
+
+
+def main() -> None:
+    checkout, directory = map(Path, sys.argv[1:])
+    try:
+        build(checkout, directory)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"the release cannot be built: {error}")
+
+
+if __name__ == "__main__":
+    main()

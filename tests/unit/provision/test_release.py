@@ -1,0 +1,46 @@
+"""A release is one file that needs nothing but Python to become a virtual environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from migrid.provision.release import build, release_id
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    copy = tmp_path / "checkout"
+    shutil.copytree(PROJECT / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "LICENSE"):
+        shutil.copy(PROJECT / name, copy)
+    return copy
+
+
+def test_every_file_of_the_package_is_in_the_name(checkout: Path) -> None:
+    before = release_id(checkout)
+    assert release_id(checkout) == before
+    (checkout / "src/migrid/site/new.py").write_text("")
+    assert release_id(checkout) != before
+
+
+def test_another_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        release_id(tmp_path)
+
+
+def test_a_release_becomes_a_virtual_environment_without_network_or_pip(checkout: Path, tmp_path: Path) -> None:
+    release = build(checkout, tmp_path / "built")
+    environment = {"PATH": os.environ["PATH"], "PEX_TOOLS": "1", "PEX_ROOT": str(tmp_path / "cache")}
+    make = [sys.executable, str(release), "venv", str(tmp_path / "venv")]
+    subprocess.run(make, env=environment, cwd=tmp_path, check=True)
+    answer = subprocess.run([tmp_path / "venv/bin/mig", "--version"], capture_output=True, text=True, check=True)
+    assert answer.stdout.startswith("mig ")
+    assert not (tmp_path / "venv/bin/pip").exists()
