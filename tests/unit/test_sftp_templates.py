@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -60,9 +59,8 @@ def program(name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def evaluate() -> Callable[..., Any]:
+def evaluate(ansible_plugins: None) -> Callable[..., Any]:
     """Evaluate one variable of the role on a host of a distribution, for an inventory."""
-    init_plugin_loader([])
     loader = DataLoader()
 
     def evaluate(name: str, host: str = "Debian 13", **inventory: Any) -> Any:

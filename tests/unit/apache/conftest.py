@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import filter_loader, init_plugin_loader
+from ansible.plugins.loader import filter_loader
 from ansible.template import Templar
 
 from migrid.provision.authority import Certificates, Policy, Wanted
@@ -35,9 +35,8 @@ Render = Callable[..., Files]
 
 
 @pytest.fixture(scope="session")
-def apache_variables() -> Callable[[str], dict[str, Any]]:
+def apache_variables(ansible_plugins: None) -> Callable[[str], dict[str, Any]]:
     """The variables of the roles mig and apache for one family of distributions, not yet evaluated."""
-    init_plugin_loader([])
     filter_loader.add_directory(str(ROLES / "apache" / "filter_plugins"))
     loader = DataLoader()
 
