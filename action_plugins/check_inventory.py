@@ -68,17 +68,17 @@ class ActionModule(ActionBase):
         defaults = {name: value for role in self._read("defaults/main.yml").values() for name, value in role.items()}
         names = sorted(name for name in {**defaults, **variables} if name.startswith(PREFIXES))
         available = {"role_path": str(ROLES / "mig"), **defaults, **variables}
+        templar = self._templar.copy_with_new_env(available_variables=available)
         values: dict[str, Any] = {}
         found: list[Problem] = []
-        with self._templar.set_temporary_context(available_variables=available):
-            for name in names:
-                try:
-                    values[name] = _converted(name, self._templar.template(available[name]), options)
-                except AnsibleError as error:
-                    if name in variables:  # a role's default may need facts of the host
-                        found.append(Problem(name, f"has no value: {error.message}"))
-                except ValueError as error:
-                    found.append(Problem(name, str(error)))
+        for name in names:
+            try:
+                values[name] = _converted(name, templar.template(available[name]), options)
+            except AnsibleError as error:
+                if name in variables:  # a role's default may need facts of the host
+                    found.append(Problem(name, f"has no value: {error.message}"))
+            except ValueError as error:
+                found.append(Problem(name, str(error)))
         return values, found
 
 
