@@ -40,21 +40,11 @@ def build(checkout: Path, directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     python = sys.executable
     with tempfile.TemporaryDirectory(dir=directory.parent) as wheels:
-        wheel = [python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels]
-        subprocess.run([*wheel, str(checkout)], check=True)
+        pip = ["pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, str(checkout)]
+        subprocess.run([python, "-m", *pip], check=True)
         staged = Path(wheels, FILE_NAME)
-        pex = [
-            python,
-            "-m",
-            "pex",
-            "--no-index",
-            "--find-links",
-            wheels,
-            "--include-tools",
-            "--output-file",
-            str(staged),
-        ]
-        subprocess.run([*pex, "--interpreter-constraint", ">=3.11", "migrid"], check=True)
+        pex = ["pex", "--pre-resolved-dists", wheels, "--include-tools", "--output-file", str(staged)]
+        subprocess.run([python, "-m", *pex, "--interpreter-constraint", ">=3.11", "migrid"], check=True)
         return staged.replace(directory / FILE_NAME)
 
 
