@@ -52,6 +52,11 @@ ansible_facts:
           returned: success
           type: list
           elements: str
+        running:
+          description: Units of the site that are active and start with the host.
+          returned: success
+          type: list
+          elements: str
         release:
           description: Where O(release_link) leads to, or null.
           returned: success

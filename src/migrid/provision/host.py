@@ -5,11 +5,13 @@ from __future__ import annotations
 import grp
 import platform
 import pwd
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+UNITS = ("migrid.target", "apache2.service", "httpd.service", "grid_sftp.service")
 DPKG_STATUS = Path("/var/lib/dpkg/status")
 
 # By the ID of os-release(5): the distribution and its family, in Ansible's words.
@@ -30,8 +32,9 @@ class UnsupportedHostError(Exception):
 def facts(account: str, release_link: Path) -> dict[str, Any]:
     """Ansible's facts about the distribution, and ``mig_host``.
 
-    ``mig_host`` holds the names of the installed ``packages``; the ``home`` and the ``group`` of ``account``, or None
-    if there is no such account; and the ``release`` that the symbolic link ``release_link`` leads to, or None.
+    ``mig_host`` holds the names of the installed ``packages``; those of UNITS that are ``running`` and start with the
+    host; the ``home`` and the ``group`` of ``account``, or None if there is no such account; and the ``release`` that
+    the symbolic link ``release_link`` leads to, or None.
 
     Raises:
         UnsupportedHostError: no role supports the distribution.
@@ -39,7 +42,8 @@ def facts(account: str, release_link: Path) -> dict[str, Any]:
     distribution = _distribution(platform.freedesktop_os_release())
     look = installed_deb if distribution["os_family"] == "Debian" else installed_rpm
     release = str(release_link.readlink()) if release_link.is_symlink() else None
-    return distribution | {"mig_host": {"packages": sorted(look()), "release": release, **_account(account)}}
+    found = {"packages": sorted(look()), "running": running(), "release": release, **_account(account)}
+    return distribution | {"mig_host": found}
 
 
 def _distribution(release: Mapping[str, str]) -> dict[str, str]:
@@ -70,6 +74,18 @@ def installed_rpm() -> list[str]:
     """Names of the installed packages, as rpm lists them."""
     query = ["rpm", "--query", "--all", "--queryformat", "%{NAME}\n"]
     return subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()
+
+
+def running() -> list[str]:
+    """Those of UNITS that are active and enabled, as ``systemctl show`` says; none where systemd is not."""
+    if not shutil.which("systemctl"):
+        return []
+    show = ["systemctl", "show", "--property=Id,ActiveState,UnitFileState", *UNITS]
+    blocks = subprocess.run(show, capture_output=True, text=True, check=False).stdout.split("\n\n")
+    units = [dict(line.split("=", 1) for line in block.split("\n") if line) for block in blocks]
+    return [
+        unit["Id"] for unit in units if (unit.get("ActiveState"), unit.get("UnitFileState")) == ("active", "enabled")
+    ]
 
 
 def _account(name: str) -> dict[str, str | None]:

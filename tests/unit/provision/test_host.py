@@ -54,3 +54,19 @@ def test_an_unknown_distribution_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"ID": "plan9"})
     with pytest.raises(host.UnsupportedHostError, match=r"'plan9' is not supported.*Debian"):
         host.facts("root", tmp_path / "venv")
+
+
+def test_a_unit_runs_when_it_is_active_and_starts_with_the_host(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    blocks = [
+        "Id=migrid.target\nActiveState=active\nUnitFileState=enabled",
+        "Id=apache2.service\nActiveState=active\nUnitFileState=disabled",
+        "Id=httpd.service\nActiveState=inactive\nUnitFileState=",
+        "Id=grid_sftp.service\nActiveState=failed\nUnitFileState=enabled",
+    ]
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text("#!/bin/sh\ncat <<'END'\n" + "\n\n".join(blocks) + "\nEND\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert host.running() == ["migrid.target"]
