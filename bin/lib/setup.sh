@@ -113,11 +113,19 @@ start_engine() {
   if [[ -d /run/systemd/system ]]; then
     systemctl enable --now docker.service || return
   else
+    forget_dead_engine /var/run/docker.pid
     setsid dockerd >"$logs/dockerd.log" 2>&1 </dev/null &
   fi
   timeout 60 bash -c 'until docker version >/dev/null 2>&1; do sleep 0.5; done' && return
   tail --lines=10 "$logs/dockerd.log"
   return 1
+}
+
+# The engine does not start while its old process number belongs to some other process.
+forget_dead_engine() {
+  local number
+  number=$(cat "$1" 2>/dev/null) || return 0
+  [[ $(cat "/proc/$number/comm" 2>/dev/null) == dockerd ]] || rm --force "$1"
 }
 
 base_packages=ca-certificates,dbus,iproute2,python3,systemd,systemd-sysv

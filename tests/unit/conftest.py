@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pytest
 from ansible.plugins.loader import init_plugin_loader
+from hypothesis import settings
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
