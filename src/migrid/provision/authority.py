@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ..files import write_new
+
 AUTHORITY = "ca"
 AUTHORITY_LIFE = timedelta(days=3650)
 NAME_LIMIT = 64  # characters of a common or organization name (X.520, ub-common-name)
@@ -142,7 +144,7 @@ class Certificates:
             key = load_pem_private_key(key_path.read_bytes(), password=None)
         except (ValueError, TypeError):
             return "it is damaged"
-        if _public(key.public_key()) != _public(certificate.public_key()):
+        if public_bytes(key.public_key()) != public_bytes(certificate.public_key()):
             return "its key is another one"
         end = _end(certificate)
         return f"it ends on {end:%Y-%m-%d}" if end < _now() + timedelta(days=self.policy.renew_days) else None
@@ -214,16 +216,18 @@ class Certificates:
     def _write_pair(self, name: str, certificate: bytes, key: bytes) -> None:
         """Write both files beside the live ones, then rename both, so that a crash hardly ever leaves half a pair."""
         certificate_path, key_path = self._paths(name)
-        fresh = [_write_new(certificate_path, certificate, 0o644), _write_new(key_path, key, 0o600)]
-        for path, live in zip(fresh, (certificate_path, key_path), strict=True):
-            path.rename(live)
+        pair = ((certificate_path, certificate, 0o644), (key_path, key, 0o600))
+        for path, content, mode in pair:
+            write_new(_fresh(path), content, mode)
+        for path, _, _ in pair:
+            _fresh(path).rename(path)
 
 
 def _given(want: Wanted) -> tuple[bytes, bytes]:
     certificate, key = f"{want.certificate}".strip() + "\n", f"{want.private_key}".strip() + "\n"
     try:
-        public = _public(x509.load_pem_x509_certificate(certificate.encode()).public_key())
-        same = public == _public(load_pem_private_key(key.encode(), password=None).public_key())
+        public = public_bytes(x509.load_pem_x509_certificate(certificate.encode()).public_key())
+        same = public == public_bytes(load_pem_private_key(key.encode(), password=None).public_key())
     except (ValueError, TypeError):
         raise CertificateError(f"{want.name}: give certificate and private_key as PEM, without a passphrase") from None
     if not same:
@@ -259,16 +263,8 @@ def _pem(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> tupl
     return certificate.public_bytes(Encoding.PEM), private
 
 
-def _write_new(path: Path, content: bytes, mode: int) -> Path:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        os.fchmod(descriptor, mode)
-        stream.flush()
-        os.fsync(descriptor)
-    return fresh
+def _fresh(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
 
 
 def _read(path: Path) -> x509.Certificate:
@@ -303,7 +299,8 @@ def _dns_names(certificate: x509.Certificate) -> set[str]:
     return set(extension.value.get_values_for_type(x509.DNSName))
 
 
-def _public(key: object) -> bytes:
+def public_bytes(key: object) -> bytes:
+    """What two public keys are compared by: the DER text of their SubjectPublicKeyInfo (RFC 5280, 4.1.2.7)."""
     spki: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
     return spki
 

@@ -7,11 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from .authority import public_bytes
 
 
 def certificate_problems(certificates: Mapping[str, Any], names: Mapping[str, str | None]) -> Iterator[str]:
@@ -43,14 +41,9 @@ def _complaint(entry: Mapping[str, Any], name: str | None) -> str | None:
         key = load_pem_private_key(str(entry["private_key"]).encode(), password=None)
     except (ValueError, TypeError):
         return "private_key is not a PEM private key without a passphrase; remove the passphrase or give the right text"
-    if _spki(key.public_key()) != _spki(certificate.public_key()):
+    if public_bytes(key.public_key()) != public_bytes(certificate.public_key()):
         return "private_key is not the key of the certificate; give the two that belong together"
     return _validity_complaint(certificate) or _name_complaint(certificate, name)
-
-
-def _spki(key: Any) -> bytes:
-    spki: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return spki
 
 
 def _validity_complaint(certificate: x509.Certificate) -> str | None:

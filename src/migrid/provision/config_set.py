@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import grp
 import json
-import os
 import pwd
 import shlex
 import shutil
@@ -21,6 +20,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+
+from ..files import write_new
 
 MANIFEST = ".manifest.json"
 
@@ -222,13 +223,7 @@ def _is_as_wanted(path: Path, file: File) -> bool:
 
 def _write_new(path: Path, file: File) -> None:
     _make_parents(path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(file.content)
-        os.fchown(descriptor, _uid(file.owner), _gid(file.group))
-        os.fchmod(descriptor, file.mode)
-        stream.flush()
-        os.fsync(descriptor)
+    write_new(path, file.content, file.mode, _uid(file.owner), _gid(file.group))
 
 
 def _make_parents(path: Path) -> None:
@@ -241,7 +236,6 @@ def _make_parents(path: Path) -> None:
 
 def _write_atomically(path: Path, file: File) -> None:
     fresh = path.with_name(f".{path.name}.migrid-new")
-    fresh.unlink(missing_ok=True)
     try:
         _write_new(fresh, file)
         fresh.rename(path)

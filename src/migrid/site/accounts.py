@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from ..files import write_new
 from .errors import shown
 from .identity import is_alias
 from .keys import TYPES
@@ -223,14 +224,7 @@ def _write_keys(logins: Iterable[_Login], old: _Old, gid: int) -> None:
 def _write(path: Path, text: str, mode: int, gid: int = 0) -> None:
     """Replace a file atomically."""
     staged = path.with_name(_STAGED)
-    staged.unlink(missing_ok=True)
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text.encode())
-        os.fchown(descriptor, 0, gid)
-        os.fchmod(descriptor, mode)
-        file.flush()
-        os.fsync(descriptor)
+    write_new(staged, text.encode(), mode, 0, gid)
     staged.replace(path)
 
 
