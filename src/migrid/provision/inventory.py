@@ -23,15 +23,7 @@ from .certificates import certificate_problems
 
 PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "system_container_")
 
-RENAMED = {
-    "mig_sftp_subsys_show_port": "mig_sftp_subsys_port",
-    "mig_public_port": "mig_public_http_port",
-    "mig_destination": "mig_code",
-    "mig_group_clause": "mig_group",
-    "mig_user_clause": "mig_user",
-    "mig_purge_users": "mig_users_purge",
-    "mig_update_password": "mig_users_update_password",
-}
+RENAMED = {"mig_public_port": "mig_public_http_port"}
 
 
 @dataclass(frozen=True)
