@@ -19,7 +19,6 @@ from types import TracebackType
 from .errors import StoreError
 from .identity import Name, parse_client_id
 
-FILE_NAME = "MiG-users.db"
 _HEADER = b"SQLite format 3\0"
 _BUSY_SECONDS = 30
 
