@@ -1,0 +1,61 @@
+"""Records (frozen dataclasses) as JSON and back: how they are journalled and how they cross between grids."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+Record = TypeVar("Record")
+
+
+def to_data(value: Any) -> Any:
+    """`value` as what JSON can hold: records as objects, tuples as lists, paths and enumerations as strings."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_data(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): to_data(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [to_data(item) for item in value]
+    return value
+
+
+def from_data(kind: type[Record], data: Any) -> Record:
+    """The record of type `kind` that `to_data` made `data` from. Unknown fields are ignored, so that a newer release
+    may send more than an older one knows.
+
+    Raises:
+        TypeError, ValueError, KeyError: `data` does not describe such a record.
+    """
+    return typing.cast(Record, _read(kind, data))
+
+
+def _read(kind: Any, data: Any) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return None if data is None else _read(next(item for item in arguments if item is not type(None)), data)
+    if origin is tuple:
+        return tuple(_read(arguments[0], item) for item in data)
+    if origin is not None and issubclass(origin, Mapping):
+        return {_read(arguments[0], key): _read(arguments[1], item) for key, item in data.items()}
+    if kind is Any or origin is not None:
+        return data
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        known = {field.name for field in dataclasses.fields(kind)}
+        return kind(**{name: _read(hints[name], item) for name, item in data.items() if name in known})
+    if issubclass(kind, (enum.Enum, Path)):
+        return kind(data)
+    if kind is float and isinstance(data, int):
+        return float(data)
+    if not isinstance(data, kind):
+        raise TypeError(f"{data!r} is not of type {kind.__name__}")
+    return data

@@ -1,0 +1,1 @@
+"""Trees of files, copied while their application runs and once more, exactly, when it has stopped."""
