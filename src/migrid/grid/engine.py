@@ -68,6 +68,14 @@ class Engine(Protocol):
         """Create what is missing of the project's networks and containers, and start them, without building, pulling
         or making a container anew. Returns when Compose does, which is not yet healthy."""
 
+    def build(self, definition: Definition) -> None:
+        """Build the images of the services that say how, and pull those of the others that are not here. Raises
+        EngineError with the end of the output."""
+
+    def apply(self, definition: Definition) -> None:
+        """Start the project as its definition is now: containers that differ from it are made anew, those of services
+        that it no longer has are removed. Otherwise like `start`."""
+
     def stop(self, project: str, timeout: float | None) -> None:
         """Stop all containers; `timeout` seconds until SIGKILL, None for each container's own."""
 
