@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from ..table import table
 from . import checkconf, status, status_page
 from .commands import arguments, edit, listing
-from .commands.table import table
 from .configuration import DEFAULT_PATH, default_path, load, read
 from .errors import ConfigurationError, MigError
 from .state_tree import kept_homes

@@ -8,13 +8,13 @@ import unicodedata
 from datetime import date
 from fnmatch import fnmatchcase
 
+from ...table import table
 from ..access import opened_store
 from ..accounts import today
 from ..configuration import Configuration, load
 from ..identity import parse_client_id
 from ..store import User
 from ..users import NAME_FIELDS
-from .table import table
 
 COLUMNS = {
     "alias": "Login",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrid.site.commands.table import width
+from migrid.table import width
 
 
 @pytest.mark.parametrize(
