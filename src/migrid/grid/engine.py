@@ -8,7 +8,7 @@ container.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
@@ -72,9 +72,10 @@ class Engine(Protocol):
         """Build the images of the services that say how, and pull those of the others that are not here. Raises
         EngineError with the end of the output."""
 
-    def apply(self, definition: Definition) -> None:
+    def apply(self, definition: Definition, anew: Collection[str] = ()) -> None:
         """Start the project as its definition is now: containers that differ from it are made anew, those of services
-        that it no longer has are removed. Otherwise like `start`."""
+        that it no longer has are removed. Otherwise like `start`. Services in `anew` are made anew in any case,
+        because a file that they read when they start has changed."""
 
     def stop(self, project: str, timeout: float | None) -> None:
         """Stop all containers; `timeout` seconds until SIGKILL, None for each container's own."""
