@@ -175,6 +175,7 @@ class Application:
     `model` is what `docker compose config` makes of the definition. `findings` name what cannot travel or will be
     different: bind mounts outside of the project directory, devices, what containers wrote outside of their volumes,
     a Compose file changed since the containers were made, and so on. `subnets` are fixed network addresses.
+    `properties` are those that it was provisioned with, without what app_config gives it on its grid.
     """
 
     definition: Definition
@@ -187,6 +188,7 @@ class Application:
     findings: tuple[Finding, ...] = ()
     subnets: tuple[str, ...] = ()
     container_names: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def running(self) -> bool:

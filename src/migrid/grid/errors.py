@@ -2,6 +2,7 @@
 
 GridError
 ├── InvalidNameError     the name of a grid, an application or a move is not accepted
+├── OptionError          an option of a move has a value that is not accepted
 ├── UnknownError         there is no such grid, application or move
 ├── DefinitionError      the Compose file or a property cannot be used
 ├── EngineError          the container engine refused or does not answer
@@ -31,6 +32,10 @@ class GridError(Exception):
 
 class InvalidNameError(GridError):
     """The name of a grid, an application or a move is not accepted."""
+
+
+class OptionError(GridError):
+    """An option of a move has a value that is not accepted."""
 
 
 class UnknownError(GridError):

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from .application import Application, Container, Finding, HookPoint, Image, Port
 from .engine import EngineInfo
-from .volumes.client import Channel, Session
+from .volumes.client import Channel, Session, Survey
 
 
 class Action(enum.Enum):
@@ -26,7 +26,10 @@ class Action(enum.Enum):
 
 @dataclass(frozen=True)
 class Lock:
-    """The lock file: the record of a move under way, on both grids. `since` is in seconds since 1970."""
+    """The lock file: the record of a move under way, on both grids. `since` is in seconds since 1970.
+
+    `override` lets it take the place of another move's lock, unless that move has given the right to run away.
+    """
 
     move: str
     action: Action
@@ -35,6 +38,7 @@ class Lock:
     target_grid: str
     target_app_name: str
     since: float
+    override: bool = False
 
 
 class Right(enum.Enum):
@@ -127,13 +131,20 @@ class Target(Protocol):
 
     def missing_images(self, images: Sequence[Image]) -> tuple[Image, ...]: ...
 
-    def load_images(self, move: str, channel: Channel) -> None: ...
+    def load_images(self, move: str, images: Sequence[Image], channel: Channel) -> None:
+        """Take in the archive of the images that are missing here, and let their references name them."""
+
+    def survey(self, move: str, channel: Channel) -> Survey:
+        """Ask the sender at the other end of the channel what there is; nothing stays here."""
 
     def provision(self, application: Application, lock: Lock) -> None:
         """Make the project directory, the volumes and the record of the application; nothing that can run."""
 
     def receive(self, app: str, move: str, channel: Channel) -> Session:
         """A session with the sender at the other end of the channel, into the trees made by `provision`."""
+
+    def rehearse(self, app: str, move: str) -> None:
+        """Ask Compose whether what has arrived can be started here. Raises DefinitionError, BlockedError."""
 
     def start(self, app: str, move: str) -> None:
         """Start the application, whose right to run has been released to this grid."""
@@ -152,7 +163,8 @@ class Target(Protocol):
         """Stop the application so that nothing starts it again. After this the right may be returned to the source."""
 
     def remove(self, app: str, move: str) -> None:
-        """Remove all that `provision`, `load_images` and `start` made for this move."""
+        """Remove all that `lock`, `load_images`, `provision` and `start` made for this move, and nothing else."""
 
-    def settle(self, app: str, move: str) -> None:
-        """The application stays: let its record say so and forget the move's own things, movers and lock."""
+    def settle(self, app: str, move: str, seconds: Mapping[str, float]) -> None:
+        """The application stays: let its record say so and forget the move's own things, movers and lock. `seconds`
+        are those that its `stop` and `start` took, for the prediction of the next move."""
