@@ -206,7 +206,7 @@ def write_json(path: Path, value: Any) -> None:
     text = json.dumps(records.to_data(value), indent=1, sort_keys=True)
     write_new(staged, text.encode() + b"\n", 0o600)
     staged.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def read_json(kind: type[Kind], path: Path) -> Kind | None:
@@ -236,16 +236,17 @@ def _load(path: Path) -> Any:
 def _remove(path: Path) -> None:
     if path.exists():
         path.unlink()
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def _remove_tree(path: Path) -> None:
     if path.exists():
         shutil.rmtree(path)
-        _sync(path.parent)
+        sync(path.parent)
 
 
-def _sync(directory: Path) -> None:
+def sync(directory: Path) -> None:
+    """Let what was made, renamed or removed in the directory survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
