@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,8 +42,12 @@ def _read(kind: Any, data: Any) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return None if data is None else _read(next(item for item in arguments if item is not type(None)), data)
-    if origin is tuple:
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return tuple(_read(argument, item) for argument, item in zip(arguments, data, strict=True))
+    if origin in (tuple, Sequence):
         return tuple(_read(arguments[0], item) for item in data)
+    if origin is frozenset:
+        return frozenset(_read(arguments[0], item) for item in data)
     if origin is not None and issubclass(origin, Mapping):
         return {_read(arguments[0], key): _read(arguments[1], item) for key, item in data.items()}
     if kind is Any or origin is not None:
