@@ -45,11 +45,17 @@ def read(directory: Path) -> dict[str, Entry]:
     return {str(path.relative_to(directory)): _entry(path) for path in _walk(directory)}
 
 
+def look(directory: Path, paths: Collection[str]) -> dict[str, Entry]:
+    """The entries of these paths, of those that are there; what else is in the directory may be large."""
+    return {path: _entry(directory / path) for path in paths if os.path.lexists(directory / path)}
+
+
 def plan(wanted: Contents, earlier: Contents, present: Contents, data: Collection[str]) -> Changes:
     """What makes `present` the directory that is `wanted`.
 
     `earlier` is what was wanted the last time: only what was put there is taken away again, and only if nobody changed
     it since. `data` are paths that the application may write to: they get their content once, and are its own then.
+    `present` may leave out what is in none of these.
     """
     roots = _outermost(data)
     kept = {root for root in roots if root in present}

@@ -10,6 +10,8 @@ from ..files import write_new
 from .errors import DefinitionError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_LINE = re.compile(r'^([A-Za-z0-9_]+)="((?:[^"\\]|\\.)*)"$', re.MULTILINE | re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def checked(properties: Mapping[str, object]) -> dict[str, str]:
@@ -33,6 +35,11 @@ def write(path: Path, properties: Mapping[str, str]) -> None:
     new = path.with_name(f".{path.name}.new")
     write_new(new, environment(properties).encode(), 0o600)
     new.replace(path)
+
+
+def read(path: Path) -> dict[str, str]:
+    """What `write` wrote."""
+    return {match[1]: _ESCAPED.sub(r"\1", match[2]) for match in _LINE.finditer(path.read_text(encoding="utf-8"))}
 
 
 def _name(name: str) -> str:
