@@ -39,13 +39,14 @@ class Peer:
 @dataclass(frozen=True)
 class Configuration:
     """What the inventory says of this grid. `app_config` has, for each application, the properties that it gets here
-    whatever its own are."""
+    whatever its own are. `engine` is `docker`, or `model` for tests that need no containers."""
 
     name: str
     address: str
     helper_image: str = ""
     peers: Mapping[str, Peer] = field(default_factory=dict)
     app_config: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    engine: str = "docker"
 
 
 @dataclass(frozen=True)
