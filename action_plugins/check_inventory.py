@@ -22,8 +22,8 @@ else:
     MISSING = None
 
 ROLES = Path(__file__).parents[1] / "roles"
-GROUPS = {"system_container": "system_containers"}
-SECRET = ("mig_users", "mig_certificates")
+GROUPS = {"system_container": "system_containers", "grid": "grids"}
+SECRET = ("mig_users", "mig_certificates", "grid_app_config", "grid_applications")
 
 
 class ActionModule(ActionBase):

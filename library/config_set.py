@@ -40,7 +40,9 @@ options:
       content:
         description: What the file holds.
         type: str
-        required: true
+      secret_content:
+        description: The same, of a file that holds secrets. It is neither logged nor shown as a difference.
+        type: str
       mode:
         description: Permissions as an octal number.
         type: str
@@ -101,7 +103,8 @@ from ansible.module_utils.migrid.provision.config_set import ConfigSet, ConfigSe
 
 FILE_OPTIONS = {
     "path": {"type": "str", "required": True},
-    "content": {"type": "str", "required": True},
+    "content": {"type": "str"},
+    "secret_content": {"type": "str", "no_log": True},
     "mode": {"type": "str", "default": "0644"},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
@@ -113,15 +116,20 @@ def to_file(entry: dict[str, str]) -> File:
         mode = int(entry["mode"], 8)
     except ValueError:
         raise ConfigSetError(f"{entry['path']}: mode {entry['mode']!r} is not an octal number such as 0644") from None
-    return File(entry["path"], entry["content"].encode(), mode, entry["owner"], entry["group"])
+    secret = entry["secret_content"] is not None
+    content = entry["secret_content"] if secret else entry["content"]
+    return File(entry["path"], content.encode(), mode, entry["owner"], entry["group"], secret)
 
 
 def to_diff(change: FileChange) -> dict[str, str]:
+    before, after = change.before or b"", change.after or b""
+    if change.secret:
+        before, after = before and b"a secret\n", after and b"another secret\n"
     return {
         "before_header": change.path,
         "after_header": change.path,
-        "before": (change.before or b"").decode(errors="replace"),
-        "after": (change.after or b"").decode(errors="replace"),
+        "before": before.decode(errors="replace"),
+        "after": after.decode(errors="replace"),
     }
 
 
@@ -137,7 +145,13 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
-            "files": {"type": "list", "elements": "dict", "options": FILE_OPTIONS},
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "options": FILE_OPTIONS,
+                "mutually_exclusive": [("content", "secret_content")],
+                "required_one_of": [("content", "secret_content")],
+            },
             "validate": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },

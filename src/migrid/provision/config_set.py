@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ..files import write_new
@@ -35,7 +35,8 @@ class File:
     """One file of a set.
 
     ``path`` is relative to the set's directory, or absolute for a file that must be elsewhere. ``mode`` is the number
-    that chmod takes; ``owner`` and ``group`` are names that exist on the host.
+    that chmod takes; ``owner`` and ``group`` are names that exist on the host. A ``secret`` file is remembered as one,
+    so that nobody is shown what it held either.
     """
 
     path: str
@@ -43,6 +44,7 @@ class File:
     mode: int = 0o644
     owner: str = "root"
     group: str = "root"
+    secret: bool = False
 
     @property
     def is_outside(self) -> bool:
@@ -57,14 +59,17 @@ class FileChange:
     path: str
     before: bytes | None
     after: bytes | None
+    secret: bool = False
 
 
 @dataclass(frozen=True)
 class _Manifest:
-    """What belongs to a generation but is elsewhere: files, and the directories that were made for them."""
+    """What belongs to a generation but is elsewhere: files, and the directories that were made for them. Also the paths
+    of its secret files."""
 
     outside: list[str]
     made: list[str]
+    secret: list[str] = field(default_factory=list)
 
     def write(self, generation: Path) -> None:
         _write_atomically(generation / MANIFEST, File(MANIFEST, json.dumps(asdict(self), indent=1).encode() + b"\n"))
@@ -99,9 +104,10 @@ class ConfigSet:
         stale = [Path(change.path) for change in self._removed(files) if change.path.startswith("/")]
         outside = [file for file in files if file.is_outside]
         made = [*self._manifest().made, *_missing_directories(outside)]
+        secret = [file.path for file in files if file.secret]
         with ExitStack() as undo:
             generation = self._stage(files, undo)
-            _Manifest([*(file.path for file in outside), *map(str, stale)], made).write(generation)
+            _Manifest([*(file.path for file in outside), *map(str, stale)], made, secret).write(generation)
             for check in checks:
                 _run_check(check, generation)
             self._switch(generation, undo)
@@ -110,7 +116,7 @@ class ConfigSet:
             undo.pop_all()
         for path in stale:
             path.unlink(missing_ok=True)
-        _Manifest([file.path for file in outside], made).write(generation)
+        _Manifest([file.path for file in outside], made, secret).write(generation)
         self._drop_generations(keep=generation.name)
         return changes
 
@@ -132,8 +138,9 @@ class ConfigSet:
         return self._removed([])
 
     def _written(self, files: Sequence[File]) -> list[FileChange]:
+        secret = self._manifest().secret
         return [
-            FileChange(file.path, _content(self._path(file.path)), file.content)
+            FileChange(file.path, _content(self._path(file.path)), file.content, file.secret or file.path in secret)
             for file in files
             if not _is_as_wanted(self._path(file.path), file)
         ]
@@ -145,9 +152,12 @@ class ConfigSet:
             for path in sorted(self.live.rglob("*"))
             if path.is_file() and path.name != MANIFEST
         ]
-        outside = [path for path in self._manifest().outside if Path(path).exists()]
+        manifest = self._manifest()
+        outside = [path for path in manifest.outside if Path(path).exists()]
         return [
-            FileChange(path, _content(self._path(path)), None) for path in [*inside, *outside] if path not in wanted
+            FileChange(path, _content(self._path(path)), None, path in manifest.secret)
+            for path in [*inside, *outside]
+            if path not in wanted
         ]
 
     def _path(self, path: str) -> Path:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-UNITS = ("migrid.target", "apache2.service", "httpd.service", "grid_sftp.service")
+GRID_UNITS = ("docker.service", "ssh.service", "sshd.service", "mig_grid_guard.service")
+UNITS = ("migrid.target", "apache2.service", "httpd.service", "grid_sftp.service", *GRID_UNITS)
 DPKG_STATUS = Path("/var/lib/dpkg/status")
 
 # By the ID of os-release(5): the distribution and its family, in Ansible's words.

@@ -21,7 +21,7 @@ from ..site.users import parse_entries
 from ..site.values import WrongValueError
 from .certificates import certificate_problems
 
-PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "system_container_")
+PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "system_container_", "grid_")
 
 RENAMED = {"mig_public_port": "mig_public_http_port"}
 

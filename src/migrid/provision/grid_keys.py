@@ -1,0 +1,54 @@
+"""The keys of a grid's host: the one that it logs in to other grids with, and those that its SSH service shows."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+HOST_KEYS = "ssh_host_*_key.pub"
+
+
+class GridKeysError(Exception):
+    """The host's keys cannot be made or read; the message says why and what to do."""
+
+
+def make(key: Path, comment: str) -> bool:
+    """Make the Ed25519 key at `key` unless it is there; returns whether it was made.
+
+    Its directory and the one above are made, if missing, so that nobody else can enter them. A key without its public
+    half, which a crash left or which nobody knows any more, is made anew.
+
+    Raises:
+        GridKeysError: ssh-keygen failed.
+    """
+    if public_key(key):
+        return False
+    for directory in (key.parent.parent, key.parent):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key.unlink(missing_ok=True)
+    _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(key)])
+    return True
+
+
+def public_key(key: Path) -> str | None:
+    """Type and content of the public half of `key`, without its comment; None if there is no such key."""
+    public = key.with_name(f"{key.name}.pub")
+    return _type_and_content(public) if public.exists() else None
+
+
+def host_keys(directory: Path) -> list[str]:
+    """The public host keys of the SSH service whose configuration is in `directory`."""
+    return sorted(_type_and_content(path) for path in directory.glob(HOST_KEYS))
+
+
+def _type_and_content(public: Path) -> str:
+    return " ".join(public.read_text(encoding="utf-8").split()[:2])
+
+
+def _run(command: list[str]) -> None:
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise GridKeysError(f"there is no {command[0]} on this host; install OpenSSH's client") from None
+    except subprocess.CalledProcessError as error:
+        raise GridKeysError(f"{command[0]} failed: {error.stderr.strip()}") from error
