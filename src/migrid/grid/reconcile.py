@@ -79,6 +79,15 @@ def reconcile(applications: Applications, declared: Sequence[Declared], dry_run:
     return [_realise(applications, each, plan) for each, plan in zip(declared, plans, strict=True)]
 
 
+def expected_on_no_grid(declared: Sequence[Declared]) -> list[Change]:
+    """What would be done on a host that is to become a grid."""
+    return [
+        Change(each.name, Action.PROVISION, ("state",), standing="running", after="state: running\n")
+        for each in declared
+        if each.state is not Wanted.ABSENT
+    ]
+
+
 def _realise(applications: Applications, declared: Declared, plan: _Plan) -> Change:
     if not plan.change.changed:
         return plan.change
@@ -209,7 +218,8 @@ def _described(observed: Observed) -> Iterator[str]:
 
 def _expected(observed: Observed, prepared: Prepared, difference: Difference, run: bool | None) -> Iterator[str]:
     yield f"state: {explained(observed) if run is None else ('running' if run else 'stopped')}"
+    earlier = observed.record.properties if observed.record else {}
     for name in sorted(prepared.own):
-        yield f"property {name}: {'changed' if observed.known and name in difference.properties else 'set'}"
+        yield f"property {name}: {'changed' if name in earlier and name in difference.properties else 'set'}"
     yield from (f"file {path}: written" for path in difference.files.written)
     yield from (f"file {path}: removed" for path in difference.files.removed)
