@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .application import Application
@@ -40,7 +40,7 @@ class Habits:
     start: float
 
 
-def habits(application: Application, recorded: dict[str, float], stop_timeout: float | None) -> Habits:
+def habits(application: Application, recorded: Mapping[str, float], stop_timeout: float | None) -> Habits:
     """What was recorded, or a guess: the stop of a PID 1 that ignores TERM takes its whole timeout, and a health check
     says nothing before its first interval is over."""
     stop = recorded.get("stop", _guessed_stop(application, stop_timeout))

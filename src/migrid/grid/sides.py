@@ -79,6 +79,9 @@ class Source(Protocol):
     def describe(self, app: str) -> Application:
         """Raises UnknownError, DefinitionError."""
 
+    def reaches(self, grid: str) -> str:
+        """Try the way to another grid, which forwarding will need; empty text, or why it cannot be reached."""
+
     def lock(self, lock: Lock) -> None:
         """Raises LockedError with the lock of another move, RightError when the application is gone."""
 

@@ -162,6 +162,14 @@ class State:
         """Remove all that is remembered of an application, its project directory included."""
         _remove_tree(self.application_directory(app))
 
+    def leave_marker(self, app: str) -> None:
+        """Remove all that is remembered of an application but who has the right to run it, and the moves' own files."""
+        for path in self.application_directory(app).glob("*"):
+            if path.is_dir():
+                _remove_tree(path)
+            elif path.name in ("record.json", "seconds.json", "properties.env", "override.json", "provisioned.json"):
+                _remove(path)
+
     def tidy(self, app: str) -> None:
         """Remove the application's directory if nothing is in it any more."""
         directory = self.application_directory(app)
