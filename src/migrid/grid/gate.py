@@ -51,7 +51,7 @@ def main() -> int:
     if len(sys.argv) != 2:
         return _refuse("the forced command must be: mig-grid-gate PEER")
     from .docker_engine import DockerEngine
-    from .local import LocalSource
+    from .local_source import LocalSource
 
     state = State()
     gate = Gate(sys.argv[1], state, LocalSource(DockerEngine(), state))
