@@ -1,0 +1,1 @@
+"""What proves that moves keep their promise: hosts, the shop on them, faults, and witnesses."""

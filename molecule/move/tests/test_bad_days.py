@@ -1,0 +1,116 @@
+"""Real faults in real moves: each ends with the shop in one place, all of it, and nothing left behind."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from conftest import APP, Place, find, runs
+from proof import faults
+from proof.grids import Grid
+from proof.moves import Operator
+from proof.shop import PORT, Shop
+from proof.waiting import until
+
+LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+
+
+def test_everybody_dies_while_it_is_copied(place: Place, operator: Operator) -> None:
+    """Ansible, MigHelper, and both engines; the second run finds the move and brings it to its end."""
+    struck = faults.strike(place.there, "precopy", "true")
+    first = operator.start_move(app=APP, target_grid=place.there.name, cut_over=LATER)
+    move = struck.happened()
+    first.kill()
+    place.there.run(faults.to_helper("KILL", APP))
+    again(place.there, move, "MigHelper goes on after its death")
+    faults.crash_engine(place.there)
+    again(place.there, move, "MigHelper goes on after the engine's crash")
+    faults.restart_engine(place.here.grid)
+    place.here.wait()
+
+    other = operator.move(app=APP, target_grid=place.there.name, target_app="other").failed()
+    assert move in other
+    report = operator.move(app=APP, target_grid=place.there.name, cut_over="now").succeeded()
+    assert report["move"] == move
+    assert report["result"] == "migrated"
+    assert runs(place.there)
+
+
+def again(target: Grid, move: str, what: str) -> None:
+    """Wait until MigHelper is at work: it has begun its phase once more."""
+    begun = len(target.journal(move))
+    until(lambda: len(target.journal(move)) > begun, what, 60)
+
+
+def test_the_engine_of_the_source_restarts_after_the_stop(place: Place, operator: Operator) -> None:
+    """What has no right to run does not come back by itself."""
+    struck = faults.strike(place.there, "delta", faults.to_helper("STOP", APP))
+    run = operator.start_move(app=APP, target_grid=place.there.name)
+    struck.happened()
+    faults.restart_engine(place.here.grid)
+    assert not runs(place.here.grid)
+    place.there.run(faults.to_helper("CONT", APP))
+    assert run.end().result in ("migrated", "rolled_back")
+
+
+def test_the_network_breaks_while_it_is_verified(place: Place, operator: Operator) -> None:
+    struck = faults.strike(place.there, "verify", faults.to_helper("STOP", APP))
+    run = operator.start_move(app=APP, target_grid=place.there.name)
+    struck.happened()
+    with faults.cut_off(place.there, place.here.grid):
+        place.there.run(faults.to_helper("CONT", APP))
+    assert run.end().succeeded()["result"] == "migrated"
+
+
+def test_a_full_disk(place: Place, operator: Operator) -> None:
+    before = place.there.seen()
+    with faults.small_disk(place.there, "2G"):
+        struck = faults.strike(place.there, "precopy", faults.FILL_DISK)
+        output = operator.move(app=APP, target_grid=place.there.name)
+        struck.happened()
+        output.failed()
+        assert output.result == "rolled_back"
+        assert "No space left" in output.output
+    assert not place.there.seen().volumes
+    assert place.there.seen().images == before.images
+
+
+def test_a_port_that_is_taken_after_the_preflight(place: Place, operator: Operator) -> None:
+    struck = faults.strike(place.there, "stop", faults.take_port(PORT))
+    try:
+        outcome = operator.move(app=APP, target_grid=place.there.name)
+        struck.happened()
+    finally:
+        place.there.run("systemctl stop squatter")
+    outcome.failed()
+    assert outcome.result == "rolled_back"
+    assert str(PORT) in outcome.output
+    assert place.here.healthy()
+
+
+def test_a_shop_that_never_gets_healthy(place: Place, operator: Operator) -> None:
+    """MigHelper dies while it waits, and still the source gets the right to run back."""
+    struck = faults.strike(place.there, "healthy", faults.to_helper("KILL", "sick"))
+    outcome = operator.move(app=APP, target_grid=place.there.name, target_app="sick")
+    struck.happened()
+    outcome.failed()
+    assert outcome.result == "rolled_back"
+    assert "healthy" in outcome.output
+    assert place.here.healthy()
+
+
+def test_cancel(place: Place, operator: Operator, grids: tuple[Grid, Grid]) -> None:
+    struck = faults.strike(place.there, "precopy", "true")
+    run = operator.start_move(app=APP, target_grid=place.there.name, cut_over=LATER, bandwidth_limit="5M")
+    place.there.run(f"mig-grid move cancel {struck.happened()}")
+    outcome = run.end()
+    outcome.failed()
+    assert outcome.result == "cancelled"
+    assert find(grids).here == place.here
+
+
+def test_mighelper_dies_when_there_is_no_way_back(place: Place, operator: Operator) -> None:
+    struck = faults.strike(place.there, "hand_over", faults.to_helper("KILL", APP))
+    report = operator.move(app=APP, target_grid=place.there.name).succeeded()
+    struck.happened()
+    assert report["result"] == "migrated"
+    assert Shop(place.there).healthy()

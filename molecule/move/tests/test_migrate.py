@@ -1,0 +1,142 @@
+"""The shop moves, under load, and everything of it arrives."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from conftest import APP, Place, check_writes, find
+from proof import faults
+from proof.grids import Grid
+from proof.moves import Operator
+from proof.shop import OTHER_PORT, Shop, load
+from proof.witness import Witness
+
+
+def test_a_plan_changes_nothing(place: Place, operator: Operator) -> None:
+    before = place.here.grid.seen(), place.there.seen(), place.there.moves()
+    for flags, options in ((("--check", "--diff"), {}), ((), {"plan_only": "true"})):
+        outcome = operator.move(*flags, app=APP, target_grid=place.there.name, **options)
+        report = outcome.succeeded()
+        assert report["result"] == "planned"
+        assert report["predicted_downtime_seconds"] > 0
+        for check in ("name", "ports", "disk", "architecture", "images", "clock"):
+            assert check in outcome.output, f"the plan does not say anything of {check}"
+    assert (place.here.grid.seen(), place.there.seen(), place.there.moves()) == before
+
+
+def test_there_and_back(place: Place, operator: Operator, writing: load.Load) -> None:
+    """By itself when it is ready, and back at a time."""
+    began, files = time.time(), place.here.every_kind_of_file()
+    report = operator.move(app=APP, target_grid=place.there.name).succeeded()
+    check_report(report, place)
+    moved = Shop(place.there)
+    check_arrival(moved, place, report, files)
+    assert load.ask(place.here.address, "GET", "/health")[1]["instance"]["grid"] == place.there.name
+    downtime = check_downtime(writing, moved, began)
+    assert report["downtime_seconds"] <= downtime + 1
+
+    at = datetime.now(UTC) + timedelta(seconds=15)
+    back = operator.move(app=APP, target_grid=place.here.grid.name, cut_over=at.isoformat()).succeeded()
+    returned = Shop(place.here.grid)
+    check_arrival(returned, Place(moved, place.here.grid), back, files)
+    assert back["rounds"] > 1
+    stopped = [outage.since for outage in check_writes(writing, returned).outages if outage.since > began + 5]
+    assert at.timestamp() - 0.5 < stopped[-1] < at.timestamp() + 3
+
+
+def check_report(report: dict[str, object], place: Place) -> None:
+    said = {
+        "action": "migrate",
+        "app": APP,
+        "source_grid": place.here.grid.name,
+        "target_grid": place.there.name,
+        "target_app": APP,
+        "result": "migrated",
+        "verified": True,
+    }
+    assert report | said == report
+    assert report["bytes_before_stop"] > report["bytes_in_stop"] > 0  # type: ignore[operator]
+    assert report["rounds"] >= 2  # type: ignore[operator]
+
+
+def check_arrival(shop: Shop, before: Place, report: dict[str, object], files: list[dict[str, object]]) -> None:
+    """All that the shop had is there, what was written just before the stop included, and nothing more."""
+    assert shop.every_kind_of_file() == files
+    assert set(shop.markers().values()) == {report["move"]}
+    assert shop.exec("web", "ls -A /srv/spool") == "", "the image filled a volume that was empty"
+    assert load.ask(shop.address, "GET", "/health")[1]["instance"]["grid"] == shop.grid.name
+    told = [hook for hook in shop.hooks() if hook["MIG_MOVE"] == report["move"]]
+    assert [hook["point"] for hook in told] == ["pre_stop", "post_start", "hand_over"]
+    assert (
+        told[0]
+        | {
+            "MIG_ACTION": "migrate",
+            "MIG_SOURCE_GRID": before.here.grid.name,
+            "MIG_SOURCE_ADDRESS": before.here.grid.address,
+            "MIG_TARGET_GRID": shop.grid.name,
+            "MIG_TARGET_ADDRESS": shop.grid.address,
+            "MIG_TARGET_APP": APP,
+        }
+        == told[0]
+    )
+
+
+def check_downtime(writing: load.Load, shop: Shop, since: float) -> float:
+    """The shop was away once, as a client sees it that asks both addresses; returns for how long."""
+    outages = [outage for outage in check_writes(writing, shop).outages if outage.since > since]
+    assert len(outages) == 1, outages
+    assert outages[0].seconds is not None
+    return float(outages[0].seconds)
+
+
+def test_a_kept_source_under_another_name(place: Place, operator: Operator) -> None:
+    """Renamed and with another port on arrival; the source keeps its data and stays stopped whatever happens."""
+    options = {"app": APP, "target_grid": place.there.name, "target_app": "boutique", "destroy_source": "keep"}
+    report = operator.move(**options).succeeded()
+    assert report["target_app"] == "boutique"
+    boutique = Shop(place.there, "boutique", OTHER_PORT)
+    boutique.wait()
+    assert place.there.seen().running >= {"boutique-db-1", "boutique-web-1"}
+    kept = place.here.grid
+    assert kept.seen().volumes
+    faults.restart_engine(kept)
+    assert not any(name.startswith(f"{APP}-") for name in kept.seen().running)
+    refused = kept.result(f"mig-grid start {APP}")
+    assert refused.returncode != 0
+    assert place.there.name in refused.stderr.decode()
+    assert "boutique" in refused.stderr.decode()
+
+    kept.run(f"mig-grid destroy {APP}")
+    operator.move(app="boutique", target_grid=kept.name, target_app=APP).succeeded()
+    place.there.run("mig-grid unforward boutique")
+
+
+def test_a_snapshot(place: Place, operator: Operator, grids: tuple[Grid, Grid], witness: Witness) -> None:
+    """The source runs on; the copy stays stopped until somebody starts it, and then it works by itself."""
+    files, before = place.here.every_kind_of_file(), len(place.here.writes().database)
+    options = {"app": APP, "target_grid": place.there.name, "target_app": "copy", "action": "snapshot"}
+    report = operator.move(**options).succeeded()
+    assert report["result"] == "snapshotted"
+    assert report["verified"]
+    assert find(grids).here == place.here
+    place.here.wait()
+    assert [hook["point"] for hook in place.here.hooks() if hook["MIG_MOVE"] == report["move"]] == [
+        "pre_stop",
+        "post_resume",
+    ]
+
+    faults.restart_engine(place.there)
+    assert not any(name.startswith("copy") for name in place.there.seen().running)
+    assert witness.at_once() == []
+    place.there.run("mig-grid start copy")
+    copy = Shop(place.there, "copy", OTHER_PORT + 1)
+    copy.wait()
+    assert copy.every_kind_of_file() == files
+    assert set(copy.markers().values()) == {report["move"]}
+    copied = copy.writes()
+    assert before <= len(copied.database) <= len(place.here.writes().database)
+    assert copied.database == place.here.writes().database[: len(copied.database)]
+    place.here.wait()
+    place.there.run("mig-grid destroy copy")
+    witness.forget()

@@ -1,0 +1,101 @@
+"""What cannot be done is refused with a clear word, before anything is stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from conftest import APP, Place
+from proof.grids import STATE
+from proof.moves import Operator
+from proof.shop import load
+
+
+@pytest.fixture(autouse=True)
+def never_away(place: Place, writing: load.Load) -> Iterator[None]:
+    """The shop goes on as if nothing was."""
+    instance = place.here.writes().instance
+    before = place.here.grid.seen(), place.there.seen()
+    yield
+    assert place.here.writes().instance == instance
+    assert (place.here.grid.seen(), place.there.seen()) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"app": "shoop"}, ["shoop"]),
+        ({"target_grid": "grid-nowhere"}, ["grid-nowhere"]),
+        ({"target_app": "Not A Name"}, ["target_app", "Not A Name"]),
+        ({"cut_over": "tomorrow"}, ["cut_over", "tomorrow", "when_ready"]),
+        ({"action": "teleport"}, ["action", "teleport", "snapshot"]),
+        ({"bandwidth_limit": "fast"}, ["bandwidth_limit", "fast"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_wrong_options(place: Place, operator: Operator, options: dict[str, str], words: list[str]) -> None:
+    output = operator.move(**{"app": APP, "target_grid": place.there.name, **options}).failed()
+    for word in words:
+        assert word in output
+    assert "Traceback" not in output
+
+
+def test_a_name_that_is_taken(place: Place, operator: Operator) -> None:
+    place.there.run("docker volume create --label com.docker.compose.project=taken taken_files")
+    place.there.run(
+        "printf 'services: {one: {image: migrid/debian:13, command: sleep infinity, init: true}}' >/root/taken.yaml"
+        " && docker compose --project-name taken --file /root/taken.yaml up --detach"
+    )
+    try:
+        output = operator.move(app=APP, target_grid=place.there.name, target_app="taken").failed()
+    finally:
+        place.there.run(
+            "docker compose --project-name taken down --volumes; docker volume rm taken_files; rm /root/taken.yaml"
+        )
+    assert "taken" in output
+
+
+def test_a_lock_of_another_move(place: Place, operator: Operator) -> None:
+    """It is shown, and whoever knows better can override it."""
+    lock = {
+        "move": "20260101T000000-00000000",
+        "action": "migrate",
+        "source_grid": place.here.grid.name,
+        "source_app_name": APP,
+        "target_grid": place.there.name,
+        "target_app_name": APP,
+        "since": 1767225600.0,
+    }
+    path = f"{STATE}/applications/{APP}"
+    place.here.grid.run(f"mkdir -p {path} && cat >{path}/lock.json", json.dumps(lock).encode())
+    try:
+        output = operator.move(app=APP, target_grid=place.there.name).failed()
+        assert lock["move"] in output
+        assert "override_lock" in output
+        planned = operator.move(app=APP, target_grid=place.there.name, override_lock="true", plan_only="true")
+        planned.succeeded()
+    finally:
+        place.here.grid.run(f"rm -f {path}/lock.json; rmdir --ignore-fail-on-non-empty {path}")
+
+
+def test_a_wrong_key(place: Place, operator: Operator) -> None:
+    """The source does not know the key of the target any more."""
+    keys = "/etc/migrid/grid/authorized_keys"
+    target = place.here.grid.run(f"readlink -f {keys}").strip()
+    place.here.grid.run(f"cp -p {target} /root/keys && sed -i 's/AAAAC3Nz/AAAAC3Nx/' {target}")
+    try:
+        output = operator.move(app=APP, target_grid=place.there.name).failed()
+    finally:
+        place.here.grid.run(f"cp -p /root/keys {target} && rm /root/keys")
+    assert place.here.grid.name in output
+    assert "key" in output
+
+
+def test_an_unreachable_source(place: Place, operator: Operator) -> None:
+    place.here.grid.run("systemctl stop ssh.socket ssh || systemctl stop ssh")
+    try:
+        output = operator.move(app=APP, target_grid=place.there.name).failed()
+    finally:
+        place.here.grid.run("systemctl start ssh")
+    assert place.here.grid.name in output
