@@ -13,14 +13,17 @@ from .standing import Observed, Standing, explained, standing
 def application(observed: Observed) -> dict[str, Any]:
     """One application in short."""
     word = standing(observed)
-    gone = observed.right.right is Right.GONE
+    gone, lock = observed.right.right is Right.GONE, observed.lock
     return {
         "name": observed.name,
         "state": word.value,
         "explanation": explained(observed),
         "managed": observed.managed,
         "arrived_by": (observed.record and observed.record.arrived_by) or "",
-        "move": observed.lock.move if observed.lock else "",
+        "move": lock.move if lock else "",
+        "move_source_grid": lock.source_grid if lock else "",
+        "move_source_app": lock.source_app_name if lock else "",
+        "move_target_grid": lock.target_grid if lock else "",
         "moved_to_grid": observed.right.target_grid if gone else "",
         "moved_to_app": observed.right.target_app if gone else "",
         "running": word is not Standing.MOVED and observed.running,
