@@ -1,0 +1,141 @@
+"""How a receiver reads what it has written: from the device, past the page cache, where the file system can do that."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import queue
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from xxhash import xxh3_128_digest
+
+from .blocks import BLOCK, CHUNK, block_count, block_range, runs
+from .trees import chunk_length
+
+_THREADS = 8
+_AHEAD = 4 * _THREADS
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file to read back: an open descriptor, which is closed afterwards, and the blocks of chunks, as bits."""
+
+    path: bytes
+    descriptor: int
+    size: int
+    chunks: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The hashes of the blocks of one chunk that were read. `last` is true for the last one of a file."""
+
+    path: bytes
+    number: int
+    bits: int
+    length: int
+    hashes: list[bytes]
+    last: bool
+
+
+class ReadBack:
+    """Reads many blocks at once, as devices like it."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="readback")
+        self._buffers: queue.SimpleQueue[mmap.mmap] = queue.SimpleQueue()
+        for _ in range(_THREADS):
+            self._buffers.put(mmap.mmap(-1, CHUNK))
+
+    def __enter__(self) -> ReadBack:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def read(self, readings: Iterable[Reading]) -> Iterator[Found]:
+        """Read the files, in order. Raises OSError."""
+        ahead: deque[tuple[Reading, bool, Future[Found]]] = deque()
+        try:
+            for reading in readings:
+                ahead.extend(self._submit(reading))
+                while len(ahead) > _AHEAD:
+                    yield self._next(ahead)
+            while ahead:
+                yield self._next(ahead)
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+            for reading, last, _ in ahead:
+                if last:
+                    os.close(reading.descriptor)
+
+    def _submit(self, reading: Reading) -> Iterator[tuple[Reading, bool, Future[Found]]]:
+        _past_the_cache(reading.descriptor)
+        left = len(reading.chunks)
+        for number, bits in reading.chunks.items():
+            left -= 1
+            yield reading, left == 0, self._pool.submit(self._read, reading, number, bits, left == 0)
+
+    @staticmethod
+    def _next(ahead: deque[tuple[Reading, bool, Future[Found]]]) -> Found:
+        found = ahead[0][2].result()
+        reading, last, _ = ahead.popleft()
+        if last:
+            os.close(reading.descriptor)
+        return found
+
+    def _read(self, reading: Reading, number: int, bits: int, last: bool) -> Found:
+        length = chunk_length(number, reading.size)
+        bits &= (1 << block_count(length)) - 1
+        buffer = self._buffers.get()
+        try:
+            view = memoryview(buffer)
+            for first, count in runs(bits):
+                _read_run(reading.descriptor, view, number * CHUNK, (first, count))
+            hashes = [xxh3_128_digest(view[slice(*block_range(block, 1, length))]) for block in _blocks(bits)]
+        finally:
+            self._buffers.put(buffer)
+        return Found(reading.path, number, bits, length, hashes, last)
+
+
+def _blocks(bits: int) -> Iterator[int]:
+    return (block for first, count in runs(bits) for block in range(first, first + count))
+
+
+def _read_run(descriptor: int, chunk: memoryview, start: int, run: tuple[int, int]) -> None:
+    """Read a run of blocks of a chunk to where they are in the chunk."""
+    position, end = run[0] * BLOCK, (run[0] + run[1]) * BLOCK
+    while position < end:
+        try:
+            count = os.preadv(descriptor, [chunk[position:end]], start + position)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not _through_the_cache(descriptor):
+                raise
+            continue
+        if count % BLOCK:
+            return
+        if count == 0:
+            chunk[position:end] = bytes(end - position)
+            return
+        position += count
+
+
+def _past_the_cache(descriptor: int) -> None:
+    """Have a file read from its device; file systems that cannot do that refuse."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_DIRECT)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+
+
+def _through_the_cache(descriptor: int) -> bool:
+    """Have a file read through the page cache; false if it was."""
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)
+    return bool(flags & os.O_DIRECT)

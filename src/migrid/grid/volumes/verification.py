@@ -1,0 +1,107 @@
+"""What the trees of a target really hold, told from the trees alone.
+
+Metadata is that of lstat for every entry. What was written since the last verification is read back, and so is every
+file that somebody else has changed; of the rest the content is as it was found then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from . import attributes
+from .blocks import HASH_BYTES, Map, all_blocks, length_of_blocks, merge, zero_hashes
+from .entry import Entry, Stat
+from .plan import find_leaders
+from .readback import Found, ReadBack, Reading
+from .state import Held
+from .trees import Trees, chunk_length, chunks_with_data
+
+Told = Callable[[int, int], None]
+
+
+@dataclass
+class Inspection:
+    """What was found: entries in order, and how many bytes were read for it."""
+
+    trees: Trees
+    held: Mapping[bytes, Held]
+    entries: dict[bytes, Entry] = field(default_factory=dict)
+    bytes_read: int = 0
+
+    def run(self, told: Told) -> None:
+        """Look at all trees. `told` gets the bytes read so far, and those to be read. Raises OSError."""
+        found = self.trees.scan()
+        leaders = find_leaders(found)
+        for path in sorted(found):
+            entry = Entry(path, Stat.of(found[path]), leaders.get(path, path))
+            self.entries[path] = entry
+            self._describe(entry)
+        files = [entry for entry in self.entries.values() if self._needs_reading(entry)]
+        total = sum(self._expected_bytes(entry) for entry in files)
+        with ReadBack() as readback:
+            for result in readback.read(self._readings(files)):
+                self._take(result)
+                told(self.bytes_read, total)
+
+    def _unchanged(self, entry: Entry) -> Held | None:
+        """What is held of an entry, if nobody else has changed it."""
+        held = self.held.get(entry.path)
+        return held if held and held.is_here(entry.stat) and held.entry.leader == entry.leader else None
+
+    def _describe(self, entry: Entry) -> None:
+        held = self._unchanged(entry)
+        if held is None or held.touched:
+            entry.attributes = attributes.digest(attributes.encode(attributes.read(self.trees.proc_path(entry.path))))
+        else:
+            entry.attributes = held.entry.attributes
+        if entry.stat.is_link:
+            entry.target = self.trees.read_link(entry.path)
+        elif held is not None and entry.leads and entry.stat.is_file:
+            entry.content = held.entry.content
+
+    def _needs_reading(self, entry: Entry) -> bool:
+        held = self._unchanged(entry)
+        return entry.leads and entry.stat.is_file and (held is None or bool(held.dirty))
+
+    def _expected_bytes(self, entry: Entry) -> int:
+        held = self._unchanged(entry)
+        if held is None:
+            return entry.stat.size
+        return sum(length_of_blocks(bits, chunk_length(number, entry.stat.size)) for number, bits in held.dirty.items())
+
+    def _readings(self, files: list[Entry]) -> Iterator[Reading]:
+        for entry in files:
+            held, size = self._unchanged(entry), entry.stat.size
+            descriptor = self.trees.open_file(entry.path, entry.stat)
+            if descriptor is None:
+                continue
+            chunks: Mapping[int, int]
+            if held is not None:
+                chunks = {number: bits for number, bits in held.dirty.items() if chunk_length(number, size)}
+            else:
+                data = (number for number, _ in chunks_with_data(descriptor, size))
+                chunks = {number: all_blocks(chunk_length(number, size)) for number in data}
+            yield Reading(entry.path, descriptor, size, chunks)
+
+    def _take(self, found: Found) -> None:
+        """Put what was read where the entry's content is told, which stays as it is where that says the same."""
+        entry = self.entries[found.path]
+        self.bytes_read += length_of_blocks(found.bits, found.length)
+        if _expected(entry.content, found) != found.hashes:
+            held = self.held.get(found.path)
+            if held is not None and entry.content is held.entry.content:
+                entry.content = dict(entry.content)
+            merge(entry.content, found.number, found.length, found.bits, found.hashes)
+
+
+def _expected(content: Map, found: Found) -> list[bytes]:
+    """The hashes that the blocks which were read should have."""
+    known = content.get(found.number)
+    hashes = b"".join(zero_hashes(found.length)) if known is None else known
+    bits, values = found.bits, list[bytes]()
+    while bits:
+        block = (bits & -bits).bit_length() - 1
+        values.append(hashes[block * HASH_BYTES : (block + 1) * HASH_BYTES])
+        bits &= bits - 1
+    return values
