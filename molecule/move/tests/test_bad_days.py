@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from conftest import APP, Place, find, runs
 from proof import faults
+from proof.fixtures import APP, Place, find, runs
 from proof.grids import Grid
 from proof.moves import Operator
 from proof.shop import PORT, Shop

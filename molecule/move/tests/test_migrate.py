@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
-from conftest import APP, Place, check_writes, find
 from proof import faults
+from proof.fixtures import APP, Place, check_writes, find
 from proof.grids import Grid
 from proof.moves import Operator
 from proof.shop import OTHER_PORT, Shop, load

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from conftest import APP, Place
+from proof.fixtures import APP, Place
 from proof.grids import STATE
 from proof.moves import Operator
 from proof.shop import load
