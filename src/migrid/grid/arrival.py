@@ -10,6 +10,9 @@ from .application import Application, Finding, Level, Port, Tree
 from .engine import EngineInfo
 from .sides import Forward, Lock
 
+FORWARDER = "mig_forward_"
+"""How the names of containers begin that forward for an application which moved away."""
+
 
 @dataclass(frozen=True)
 class Arrival:
@@ -43,9 +46,9 @@ def published(model: Mapping[str, Any]) -> tuple[Port, ...]:
     )
 
 
-def port_findings(ports: Iterable[Port], info: EngineInfo, own: Iterable[int] = ()) -> tuple[Finding, ...]:
-    """The ports that somebody else has. Those that the grid itself answers for this application are its `own`."""
-    free = set(own)
+def port_findings(ports: Iterable[Port], info: EngineInfo, app: str) -> tuple[Finding, ...]:
+    """The ports that somebody else has: not the forwarding for this very application, which ends when it is back."""
+    own = f"container {FORWARDER}{app}"
     return tuple(
         Finding(
             "ports",
@@ -56,6 +59,6 @@ def port_findings(ports: Iterable[Port], info: EngineInfo, own: Iterable[int] = 
         for port in ports
         for address, number, protocol, who in info.published
         if (number, protocol) == (port.host_port, port.protocol)
-        and number not in free
+        and who != own
         and (not address or not port.host_address or address == port.host_address)
     )

@@ -229,8 +229,8 @@ class LocalTarget:
                 self._engine.tag_image(image.id, image.reference)
 
     def _check_ports(self, arriving: Arrival, model: Mapping[str, object]) -> None:
-        own = [forward.port.host_port for forward in self._forwarder.forwards(arriving.lock.target_app_name)]
-        found = arrival.port_findings(arrival.published(model), self._engine.info(), own)
+        app = arriving.lock.target_app_name
+        found = arrival.port_findings(arrival.published(model), self._engine.info(), app)
         if found:
             raise BlockedError(found)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -21,8 +20,9 @@ Answer = TypeVar("Answer")
 class Patience:
     """Asks verbs of one grid. `facts` is the verb that tells whether its engine answers.
 
-    `seconds` says how long what is away is waited for; `tell` gets what is waited for, and `check` may raise to end
-    the wait.
+    `seconds` says how long what is away is waited for. `stubborn`, for what there is no way around: a grid that cannot
+    be reached or refuses to talk is waited for without end, and what an engine refuses is asked again for `seconds`.
+    `tell` gets what is waited for, and empty text afterwards; `check` may raise to end the wait.
     """
 
     facts: Callable[[], object]
@@ -30,37 +30,31 @@ class Patience:
     tell: Callable[[str], None]
     check: Callable[[], None]
     seconds: float = 0.0
+    stubborn: bool = False
 
     def ask(self, verb: Callable[Asked, Answer], *arguments: Asked.args, **named: Asked.kwargs) -> Answer:
-        """What the verb answers. What the engine refuses twice while it answers otherwise is refused."""
-        pauses, refused = self._pauses(), 0
+        """What the verb answers."""
+        attempts = _Attempts(self.seconds)
         while True:
             try:
-                return verb(*arguments, **named)
-            except UnreachableError as error:
-                self._wait(pauses, error)
-            except EngineError as error:
-                away = self._engine_is_away()
-                refused = 0 if away else refused + 1
-                if refused > 1:
-                    raise
-                if away:
-                    self._wait(pauses, error)
+                answer = verb(*arguments, **named)
+            except (UnreachableError, RefusedError, EngineError) as error:
+                self._wait(self._pause(attempts, error), error)
+            else:
+                if attempts.waited:
+                    self.tell("")
+                return answer
 
-    def insist(self, verb: Callable[Asked, Answer], *arguments: Asked.args, **named: Asked.kwargs) -> Answer:
-        """What the verb answers, however often and long it is asked; for what there is no way around. That a grid
-        cannot be reached or refuses to talk is waited for without end, anything else as long as `seconds` say."""
-        pauses, forever = self._pauses(), _delays(FOREVER)
-        while True:
-            try:
-                return verb(*arguments, **named)
-            except (UnreachableError, RefusedError) as error:
-                self._wait(forever, error)
-            except EngineError as error:
-                self._wait(forever if self._engine_is_away() else pauses, error)
-
-    def _pauses(self) -> Iterator[float]:
-        return _delays(self.seconds)
+    def _pause(self, attempts: _Attempts, error: GridError) -> float | None:
+        """How long to wait before asking again; None to give up. What an engine refuses is asked once more at once:
+        it may just have come back."""
+        if isinstance(error, EngineError) and not self._engine_is_away():
+            attempts.refused += 1
+            return 0.0 if attempts.refused == 1 else attempts.next() if self.stubborn else None
+        attempts.refused = 0
+        if isinstance(error, RefusedError) and not self.stubborn:
+            return None
+        return attempts.next_of_many() if self.stubborn else attempts.next()
 
     def _engine_is_away(self) -> bool:
         try:
@@ -71,22 +65,31 @@ class Patience:
             return False
         return False
 
-    def _wait(self, pauses: Iterator[float], error: GridError) -> None:
-        pause = next(pauses, None)
+    def _wait(self, pause: float | None, error: GridError) -> None:
         if pause is None:
             raise error
-        self.tell(str(error))
-        self.check()
-        self.clock.sleep(pause)
+        if pause:
+            self.tell(str(error))
+            self.check()
+            self.clock.sleep(pause)
         self.check()
 
 
-def _delays(total: float) -> Iterator[float]:
-    """Growing delays that add up to no more than `total`."""
-    spent = 0.0
-    for number in itertools.count():
-        delay = min(2.0 ** min(number, 10), LONGEST_DELAY)
-        if spent + delay > total:
-            return
-        spent += delay
-        yield delay
+class _Attempts:
+    """Growing delays, which add up to no more than `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._delay = 1.0
+        self.waited = False
+        self.refused = 0
+
+    def next(self) -> float | None:
+        delay = self.next_of_many()
+        self._left -= delay
+        return delay if self._left >= 0 else None
+
+    def next_of_many(self) -> float:
+        self.waited = True
+        delay, self._delay = self._delay, min(self._delay * 2, LONGEST_DELAY)
+        return delay

@@ -14,6 +14,8 @@ FALLS_ENOUGH = 0.9
 USUAL_RATE = 100e6
 FILES_A_SECOND = 100_000.0
 VERBS_SECONDS = 0.3
+PAUSE_BETWEEN_ROUNDS = 60.0
+READY_BEFORE = 1.5
 STOP_SECONDS = 1.0
 IGNORED_TERM_SECONDS = 10.0
 START_SECONDS = 2.0
@@ -75,6 +77,13 @@ def is_ready(predictions: Sequence[float]) -> bool:
     if len(predictions) >= MAX_ROUNDS:
         return True
     return len(predictions) > 1 and predictions[-1] > FALLS_ENOUGH * predictions[-2]
+
+
+def next_moment(last: Seen, at: float) -> float:
+    """When to go on if the application is to be stopped at the time `at`: then, or before it for another round. The
+    last one begins just in time to end before."""
+    just_before = at - READY_BEFORE * (last.ended - last.began)
+    return at if last.began >= just_before else min(last.ended + PAUSE_BETWEEN_ROUNDS, just_before)
 
 
 def first_copy(survey: Survey, image_bytes: int, bytes_a_second: float) -> float:

@@ -55,7 +55,6 @@ class Known:
     skew: float = 0.0
     survey: Survey | None = None
     missing_bytes: int = 0
-    own_ports: tuple[int, ...] = ()
     unreached: str = ""
 
 
@@ -106,7 +105,7 @@ def _name(known: Known) -> Iterator[Finding]:
 
 def _ports(known: Known) -> Iterator[Finding]:
     """A snapshot publishes nothing until somebody starts it."""
-    for found in port_findings(known.application.ports, known.target.engine, known.own_ports):
+    for found in port_findings(known.application.ports, known.target.engine, known.request.target_app):
         if known.request.action is Action.SNAPSHOT:
             yield Finding(found.check, Level.WARNS, found.text, "The copy cannot be started before it is free.")
         else:
