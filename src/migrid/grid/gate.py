@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Protocol
 from . import names, records, wire
 from .channels import GREETING, widen
 from .errors import GridError, LockedError, RefusedError
+from .opening import open_source
 from .sides import Lock, Source
 from .state import State
 from .volumes.client import Channel
@@ -30,7 +31,7 @@ _PROBE_PIECE = bytes(1 << 20)
 _PROBE_PIECES = 4096
 _SHOWN = 200
 _LEVELS = {"keep": syslog.LOG_DEBUG}
-_UNLOCKED = frozenset({"facts", "describe", "seconds"})
+_UNLOCKED = frozenset({"facts", "describe", "reaches", "seconds"})
 
 
 class GatedSource(Source, Protocol):
@@ -50,11 +51,11 @@ def main() -> int:
     syslog.openlog("mig-grid-gate", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
     if len(sys.argv) != 2:
         return _refuse("the forced command must be: mig-grid-gate PEER")
-    from .docker_engine import DockerEngine
-    from .local_source import LocalSource
-
     state = State()
-    gate = Gate(sys.argv[1], state, LocalSource(DockerEngine(), state))
+    try:
+        gate = Gate(sys.argv[1], state, open_source(state))
+    except GridError as error:
+        return _refuse(str(error))
     return gate.serve(os.environ.get("SSH_ORIGINAL_COMMAND", ""))
 
 
@@ -142,6 +143,8 @@ class Gate:
             _audit(f"grid {self.peer}: {verb} of {app} for {move}", _LEVELS.get(verb, syslog.LOG_INFO))
         elif "app" in arguments:
             names.application(arguments["app"])
+        elif arguments.get("grid", self.peer) != self.peer:
+            raise RefusedError(f"grid {self.peer} may ask for the way to itself only")
         return getattr(self.source, verb)(**arguments)
 
     def _check_own(self, lock: Lock) -> None:

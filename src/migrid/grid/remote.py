@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from . import names, records, wire
@@ -14,7 +13,6 @@ from .application import Application, HookPoint
 from .channels import Way, open_channel
 from .errors import RefusedError, UnreachableError
 from .sides import Facts, Forward, Lock
-from .state import Peer
 from .volumes.client import Channel
 
 _PROBE_READ = 1 << 20
@@ -27,8 +25,8 @@ class RemoteSource:
     asked once more on a new one; then it raises UnreachableError, and trying again later may help.
     """
 
-    def __init__(self, name: str, peer: Peer, ssh: Path) -> None:
-        self._way = Way(names.grid(name), peer, ssh)
+    def __init__(self, way: Way) -> None:
+        self._way = way
         self._idle: list[_Verbs] = []
         self._changing = threading.Lock()
 
@@ -52,6 +50,10 @@ class RemoteSource:
     def describe(self, app: str) -> Application:
         application: Application = self._ask("describe", app=app)
         return application
+
+    def reaches(self, grid: str) -> str:
+        reason: str = self._ask("reaches", grid=grid)
+        return reason
 
     def lock(self, lock: Lock) -> None:
         self._ask("lock", lock=lock)

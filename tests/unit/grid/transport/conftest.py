@@ -6,9 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gate_host import GateHost
+from gate_host import GateHost, make_grid
 
 from migrid.grid.remote import RemoteSource
+from migrid.grid.state import State
+
+
+@pytest.fixture
+def grid_a(tmp_path: Path) -> State:
+    """The state of grid-a, when nobody needs to reach it."""
+    state = State(tmp_path / "state", tmp_path / "etc")
+    make_grid(state)
+    return state
 
 
 @pytest.fixture

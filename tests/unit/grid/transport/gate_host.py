@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sample_verbs import APP, LOCK
 
+from migrid.grid.channels import Way
 from migrid.grid.remote import RemoteSource
 from migrid.grid.state import Peer, State
 
@@ -33,6 +34,15 @@ def make_key(path: Path) -> str:
     return Path(f"{path}.pub").read_text()
 
 
+def make_grid(state: State) -> None:
+    """Configure grid-a, of which grid-b is a peer."""
+    state.root.mkdir()
+    state.etc.mkdir()
+    peers = {"grid-b": {"address": "192.0.2.2"}}
+    grid = {"name": "grid-a", "address": "192.0.2.1", "peers": peers, "app_config": {}}
+    (state.etc / "grid.json").write_text(json.dumps(grid))
+
+
 class GateHost:
     """The host of grid-a, of which grid-b is a peer. `ssh` is the directory of grid-b's keys."""
 
@@ -41,11 +51,9 @@ class GateHost:
         self.state = State(place / "state", place / "etc")
         self.ssh = place / "ssh"
         self.port = free_port()
-        for name in ("state", "etc", "ssh", "orders"):
-            (place / name).mkdir()
-        peers = {"grid-b": {"address": "192.0.2.2"}}
-        grid = {"name": "grid-a", "address": "192.0.2.1", "peers": peers, "app_config": {}}
-        (place / "etc/grid.json").write_text(json.dumps(grid))
+        (place / "orders").mkdir()
+        self.ssh.mkdir()
+        make_grid(self.state)
         (self.ssh / "known_hosts").write_text(f"grid-a {make_key(place / 'host_key')}")
         self.let_in("grid-b", make_key(self.ssh / "id_ed25519"))
         self.process = self._start_sshd()
@@ -57,7 +65,7 @@ class GateHost:
 
     def remote(self, **changes: object) -> RemoteSource:
         peer = Peer(**{"address": "127.0.0.1", "ssh_port": self.port, "account": getpass.getuser(), **changes})
-        return RemoteSource("grid-a", peer, self.ssh)
+        return RemoteSource(Way("grid-a", peer, self.ssh))
 
     def order(self, name: str) -> None:
         (self.place / "orders" / name).touch()

@@ -62,6 +62,7 @@ FACTS = Facts(
 CALLS: dict[str, dict[str, Any]] = {
     "facts": {},
     "describe": {"app": APP},
+    "reaches": {"grid": "grid-b"},
     "lock": {"lock": LOCK},
     "seconds": {"app": APP},
     "run_hooks": {"app": APP, "move": MOVE, "point": HookPoint.PRE_STOP, "environment": {"MIG_MOVE": MOVE}},
@@ -77,5 +78,6 @@ RESULTS: dict[str, Any] = {
     **dict.fromkeys(CALLS),
     "facts": FACTS,
     "describe": APPLICATION,
+    "reaches": "connection refused",
     "seconds": {"stop": 1.5, "start": 2.0},
 }

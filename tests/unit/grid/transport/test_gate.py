@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 from gate_host import GateHost, make_key
+from gate_process import Sample
 from sample_verbs import APP, ARCHIVE, CALLS, LOCK, MOVE, RESULTS
 
 from migrid.grid import channels, wire
 from migrid.grid.errors import GridError, LockedError, RefusedError, UnknownError, UnreachableError
+from migrid.grid.gate import Gate
 from migrid.grid.remote import RemoteSource
 from migrid.grid.sides import Source
-from migrid.grid.state import Peer
+from migrid.grid.state import Peer, State
 from migrid.grid.volumes.client import Channel
 
 OTHER_MOVE = "20261121T101112-ffffffff"
@@ -75,41 +77,47 @@ def test_the_rate_is_measured(remote: RemoteSource) -> None:
     assert remote.probe(0.2) > 1e6
 
 
+@pytest.mark.parametrize("command", ["", "sh", "verbs;id", "$(id)", f"trees ../{APP} {MOVE}"])
+def test_nothing_else_is_served(host: GateHost, command: str) -> None:
+    host.lock()
+    done = host.run(command)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"mig-grid-gate: ")
+    assert done.stderr.count(b"\n") == 1
+    assert host.asked() == []
+
+
 @pytest.mark.parametrize(
     "command",
     [
-        "",
         "verbs now",
-        "sh",
         "VERBS",
-        "verbs;id",
         "verbs\nid",
-        "$(id)",
         "`id`",
         "trees",
         f"trees {APP}",
         f"trees {APP} {MOVE} more",
-        f"trees ../{APP} {MOVE}",
         f"trees /etc {MOVE}",
         f"trees {APP}\n {MOVE}",
         f"trees {APP} ../{MOVE}",
         f"images {APP} x",
         f"images '{APP}' {MOVE}",
         f"images Ⅷ {MOVE}",
+        f"images  {APP} {MOVE}",
         "scp -f /etc/shadow",
         "internal-sftp",
+        "verbs\0",
         "verbs " + "x" * 100_000,
     ],
 )
-def test_nothing_else_is_served(host: GateHost, command: str) -> None:
-    host.lock()
-    done = host.run(command)
-    assert done.returncode == 2
-    assert done.stdout == b""
-    assert done.stderr.startswith(b"mig-grid-gate: ")
-    assert done.stderr.count(b"\n") == 1
-    assert len(done.stderr) < 2000
-    assert host.asked() == []
+def test_no_other_word_is_known(grid_a: State, capfd: pytest.CaptureFixture[str], command: str) -> None:
+    grid_a.write_lock(APP, LOCK)
+    assert Gate("grid-b", grid_a, Sample(grid_a.root)).serve(command) == 2
+    output, errors = capfd.readouterr()
+    assert output == ""
+    assert errors.startswith("mig-grid-gate: ")
+    assert errors.count("\n") == 1
+    assert len(errors) < 2000
 
 
 @pytest.mark.parametrize("word", ["trees", "images"])
@@ -122,16 +130,22 @@ def test_no_stream_without_the_lock_of_this_move(host: GateHost, word: str, move
     assert b"may not touch it" in done.stderr
 
 
-@pytest.mark.parametrize("verb", sorted(set(CALLS) - {"facts", "describe", "seconds", "lock", "finish"}))
-def test_no_verb_without_the_lock(host: GateHost, remote: RemoteSource, verb: str) -> None:
-    with pytest.raises(LockedError, match="is not locked"):
-        getattr(remote, verb)(**CALLS[verb])
-    host.state.write_lock(APP, dataclasses.replace(LOCK, target_grid="grid-c"))
-    with pytest.raises(LockedError, match=f"lock of move {MOVE} to grid grid-c"):
-        getattr(remote, verb)(**CALLS[verb])
-    host.state.write_lock(APP, dataclasses.replace(LOCK, move=OTHER_MOVE))
-    with pytest.raises(LockedError, match=OTHER_MOVE):
-        getattr(remote, verb)(**CALLS[verb])
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (None, "is not locked"),
+        ({"target_grid": "grid-c"}, f"lock of move {MOVE} to grid grid-c"),
+        ({"move": OTHER_MOVE}, f"lock of move {OTHER_MOVE}"),
+    ],
+)
+def test_no_verb_without_the_lock(
+    host: GateHost, remote: RemoteSource, changes: dict[str, str] | None, match: str
+) -> None:
+    if changes is not None:
+        host.state.write_lock(APP, dataclasses.replace(LOCK, **changes))
+    for verb in set(CALLS) - {"facts", "describe", "reaches", "seconds", "lock", "finish"}:
+        with pytest.raises(LockedError, match=match):
+            getattr(remote, verb)(**CALLS[verb])
     assert host.asked() == []
 
 
@@ -154,41 +168,49 @@ def test_a_grid_locks_only_for_moves_to_itself(host: GateHost, remote: RemoteSou
     assert host.asked() == []
 
 
-@pytest.mark.parametrize("app", ["../shop", "/etc", "shop/../..", "", ".", "shop\0", "x" * 64])
-def test_a_path_is_no_application(host: GateHost, remote: RemoteSource, app: str) -> None:
+def test_a_grid_asks_for_the_way_to_itself_only(host: GateHost, remote: RemoteSource) -> None:
+    with pytest.raises(RefusedError, match="the way to itself only"):
+        remote.reaches("grid-c")
+    assert host.asked() == []
+
+
+def test_a_path_is_no_application(host: GateHost, remote: RemoteSource) -> None:
+    for app in ["../shop", "/etc", "shop/../..", "", ".", "shop\0", "x" * 64]:
+        _check_refused(remote, app)
+    assert host.asked() == []
+
+
+def _check_refused(remote: RemoteSource, app: str) -> None:
     for verb, arguments in CALLS.items():
         if "app" in arguments:
             with pytest.raises(GridError, match="cannot name an application"):
                 getattr(remote, verb)(**{**arguments, "app": app})
     with pytest.raises(GridError, match="cannot name an application"):
         remote.lock(dataclasses.replace(LOCK, source_app_name=app))
-    assert host.asked() == []
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b"[" * 100_000,
-        b'{"verb": "trees", "arguments": {"app": "shop", "move": "m"}}',
-        b'{"verb": "__init__", "arguments": {}}',
-        b'{"verb": ["facts"], "arguments": {}}',
-        b'{"verb": "facts", "arguments": {"more": 1}}',
-        b'{"verb": "describe", "arguments": {}}',
-        b'{"verb": "describe", "arguments": {"app": 7}}',
-        b'{"verb": "lock", "arguments": {"lock": {"move": "m"}}}',
-        b"\xff\xfe",
-    ],
-)
-def test_a_line_that_is_no_verb_is_answered_and_harms_nothing(host: GateHost, line: bytes) -> None:
-    facts = wire.request("facts", {})
-    done = host.run("verbs", line + b"\n" + facts)
-    greeting, refused, answered = done.stdout.splitlines()
+NO_VERBS = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"[" * 100_000,
+    b'{"verb": "trees", "arguments": {"app": "shop", "move": "m"}}',
+    b'{"verb": "__init__", "arguments": {}}',
+    b'{"verb": ["facts"], "arguments": {}}',
+    b'{"verb": "facts", "arguments": {"more": 1}}',
+    b'{"verb": "describe", "arguments": {}}',
+    b'{"verb": "describe", "arguments": {"app": 7}}',
+    b'{"verb": "lock", "arguments": {"lock": {"move": "m"}}}',
+    b"\xff\xfe",
+]
+
+
+def test_a_line_that_is_no_verb_is_answered_and_harms_nothing(host: GateHost) -> None:
+    done = host.run("verbs", b"\n".join([*NO_VERBS, wire.request("facts", {})]))
+    greeting, *refused, answered = done.stdout.splitlines()
     assert greeting.decode() == channels.GREETING
-    assert json.loads(refused)["error"] == "RefusedError"
+    assert [json.loads(line)["error"] for line in refused] == ["RefusedError"] * len(NO_VERBS)
     assert wire.read_answer("facts", answered) == RESULTS["facts"]
     assert host.asked() == ["facts"]
 
