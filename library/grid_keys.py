@@ -8,13 +8,14 @@ DOCUMENTATION = r"""
 module: grid_keys
 short_description: Have the SSH key of a grid, and learn the public keys of its host
 description:
-  - Makes the key with which the grid logs in to other grids, once. The private half never leaves the host.
+  - Makes the key with which the grid logs in to other grids, once. The private half never leaves the host. Also makes
+    keys for the host's own SSH service if it has none.
   - Returns the public halves of this key and of the host's own SSH service, so that the other grids can be told of them
     over the connection that Ansible has, instead of trusting whatever answers first.
 author: The migrid authors (!UNKNOWN)
 attributes:
   check_mode:
-    description: Says whether the key would be made, without making it. RV(ansible_facts.grid_keys.public_key) is null then.
+    description: Says whether keys would be made. RV(ansible_facts.grid_keys.public_key) may be null then.
     support: full
   diff_mode:
     description: Has no differences to show.
@@ -28,10 +29,6 @@ options:
     description: Comment of the key, such as the name of the grid.
     type: str
     required: true
-  host_keys:
-    description: Directory of the SSH service's configuration, with its keys.
-    type: path
-    default: /etc/ssh
 """
 
 EXAMPLES = r"""
@@ -53,11 +50,11 @@ ansible_facts:
       type: dict
       contains:
         public_key:
-          description: The grid's key, or null if it would be made.
+          description: The grid's key, or null if it would be made in check mode.
           returned: success
           type: str
         host_keys:
-          description: The keys of the host's SSH service.
+          description: The keys of the host's SSH service, empty if they would be made in check mode.
           returned: success
           type: list
           elements: str
@@ -66,7 +63,12 @@ ansible_facts:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.migrid.provision.grid_keys import GridKeysError, host_keys, make, public_key
+from ansible.module_utils.migrid.provision.grid_keys import GridKeysError, host_keys, make, make_host_keys, public_key
+
+
+def have_keys(module: AnsibleModule, key: Path) -> bool:
+    """Make what is missing; returns whether anything was."""
+    return any([make_host_keys(), make(key, module.params["comment"])])
 
 
 def main() -> None:
@@ -74,16 +76,15 @@ def main() -> None:
         argument_spec={
             "key": {"type": "path", "required": True, "no_log": False},
             "comment": {"type": "str", "required": True},
-            "host_keys": {"type": "path", "default": "/etc/ssh", "no_log": False},
         },
         supports_check_mode=True,
     )
     key = Path(module.params["key"])
     try:
-        changed = public_key(key) is None if module.check_mode else make(key, module.params["comment"])
+        changed = not (public_key(key) and host_keys()) if module.check_mode else have_keys(module, key)
     except GridKeysError as error:
         module.fail_json(msg=str(error))
-    keys = {"public_key": public_key(key), "host_keys": host_keys(Path(module.params["host_keys"]))}
+    keys = {"public_key": public_key(key), "host_keys": host_keys()}
     module.exit_json(changed=changed, ansible_facts={"grid_keys": keys})
 
 

@@ -135,11 +135,16 @@ base_image() {
   local image=migrid/debian:$1 suite recipe
   suite=$(suite "$1")
   recipe="$suite $base_packages"
-  [[ $(docker image inspect --format '{{index .Config.Labels "migrid.recipe"}}' "$image" 2>/dev/null) == "$recipe" ]] && return
+  [[ $(recipe_of "$image") == "$recipe" ]] && return
   have mmdebstrap || install_packages mmdebstrap debian-archive-keyring
   step "image-$1" "Building the image $image" \
     "Check that this machine reaches a Debian mirror; the variable MIGRID_MIRROR names another than the default one." \
     build_base_image "$image" "$suite" "$recipe"
+}
+
+# recipe_of IMAGE: what it was built from; nothing if there is no such image
+recipe_of() {
+  docker image inspect --format '{{index .Config.Labels "migrid.recipe"}}' "$1" 2>/dev/null
 }
 
 suite() {
@@ -156,6 +161,44 @@ build_base_image() {
   id=$(mmdebstrap --variant=minbase --include="$base_packages" "$2" - ${MIGRID_MIRROR:+"$MIGRID_MIRROR"} \
     | docker import --change 'CMD ["/sbin/init"]' --change 'ENV container=docker' --change "LABEL migrid.recipe=\"$3\"" -) \
     && docker tag "$id" "$1"
+}
+
+helper_base=/usr/local/share/migrid/mighelper-base.tar
+grid_packages=(btrfs-progs docker-cli docker-compose docker.io mmdebstrap openssh-client openssh-server python3-apt sudo)
+
+# grid_image RELEASE: the image migrid/grid:RELEASE, the base image with what roles/grid would install and build on each grid
+grid_image() {
+  local base=migrid/debian:$1 image=migrid/grid:$1 recipe
+  base_image "$1"
+  recipe="$(docker image inspect --format '{{.Id}}' "$base") ${grid_packages[*]} $(helper_image --check)"
+  [[ $(recipe_of "$image") == "$recipe" ]] && return
+  have mmdebstrap || install_packages mmdebstrap debian-archive-keyring
+  step "image-grid-$1" "Building the image $image" "Check that containers on this machine reach a Debian mirror." \
+    build_grid_image "$base" "$image" "$recipe"
+}
+
+# helper_image [--check]: build the helper image of the grids on this engine; print the name of its base
+helper_image() {
+  python -m migrid.grid.image build ${MIGRID_MIRROR:+--mirror "$MIGRID_MIRROR"} "$@" migrid/mighelper:embedded \
+    | python -c 'import json, sys; print(json.load(sys.stdin)["base"])'
+}
+
+# Each host makes SSH keys of its own.
+build_grid_image() {
+  local name=migrid-build-grid archive=$project/build/mighelper-base.tar
+  docker rm --force "$name" 2>/dev/null
+  helper_image >"$logs/helper_image" &
+  docker run --name "$name" --env DEBIAN_FRONTEND=noninteractive "$1" sh -ec "
+    apt-get update
+    apt-get install --no-install-recommends --yes --option DPkg::Options::=--force-unsafe-io ${grid_packages[*]}
+    apt-get clean
+    rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_*
+    mkdir --parents ${helper_base%/*}" || return
+  wait $! || return
+  docker save --output "$archive" "$(cat "$logs/helper_image")" || return
+  docker cp "$archive" "$name:$helper_base" || return
+  docker commit --change 'CMD ["/sbin/init"]' --change "LABEL migrid.recipe=\"$3\"" "$name" "$2" || return
+  docker rm "$name" && rm "$archive"
 }
 
 # sample_user: key and password of the first user of the embedded inventory

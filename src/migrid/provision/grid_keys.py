@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 HOST_KEYS = "ssh_host_*_key.pub"
+SSH = Path("/etc/ssh")
 
 
 class GridKeysError(Exception):
@@ -36,8 +37,20 @@ def public_key(key: Path) -> str | None:
     return _type_and_content(public) if public.exists() else None
 
 
-def host_keys(directory: Path) -> list[str]:
-    """The public host keys of the SSH service whose configuration is in `directory`."""
+def make_host_keys() -> bool:
+    """Make the keys of this host's SSH service if it has none (a new host from an image); returns whether it did.
+
+    Raises:
+        GridKeysError: ssh-keygen failed.
+    """
+    if host_keys():
+        return False
+    _run(["ssh-keygen", "-A"])
+    return True
+
+
+def host_keys(directory: Path = SSH) -> list[str]:
+    """The public keys of this host's SSH service."""
     return sorted(_type_and_content(path) for path in directory.glob(HOST_KEYS))
 
 
