@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Protocol
 
-from .docker_cli import DockerCli
 from .errors import GridError, LockedError
-from .helper import DockerHelpers, Helpers, is_finished, request_of, unfinished
-from .opening import open_source
+from .helper import is_finished, request_of, unfinished
+from .helpers import Helpers
+from .opening import open_helpers, open_source
 from .state import State
 
 INTERVAL = 10.0
@@ -89,7 +89,7 @@ def main(state: State) -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    guard = Guard(state, open_source(state), DockerHelpers(DockerCli(), state))
+    guard = Guard(state, open_source(state), open_helpers(state))
     guard.run(ended)
     return 0
 

@@ -12,91 +12,21 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from . import asking, control, journal, names
-from .channels import Way
 from .clock import SystemClock
-from .docker_cli import DockerCli
-from .errors import EngineError, GridError, LockedError, UnknownError
+from .errors import GridError, LockedError, UnknownError
+from .helpers import Helpers
 from .locking import describe
 from .move import Move
-from .opening import open_target
+from .opening import open_helpers, open_target, peer_of, remote_source
 from .plan import Plan
-from .remote import RemoteSource
 from .report import Report
 from .request import Request
 from .state import ETC, ROOT, State, read_json, write_json
 
-MOVE_LABEL = "mig.helper"
-MODULE = "migrid.grid.helper"
-
-_SOCKET = "/var/run/docker.sock"
-_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")  # over projects, whose files belong to whom they belonged before
 _STOPPED = 143
-
-
-class Helpers(Protocol):
-    """What keeps drivers of moves running on this grid. Every method is idempotent and raises EngineError."""
-
-    def present(self) -> dict[str, bool]:
-        """The moves that have a driver, and whether it runs."""
-
-    def start(self, move: str, target_app: str) -> None:
-        """Let a driver of the move run, in place of any other that brings this application."""
-
-    def remove(self, target_app: str) -> None:
-        """End the driver that brings this application, if there is one."""
-
-
-class DockerHelpers:
-    """Containers of the helper image."""
-
-    def __init__(self, cli: DockerCli, state: State) -> None:
-        self._cli = cli
-        self._state = state
-
-    def present(self) -> dict[str, bool]:
-        ids = self._cli.lines("ps", "--all", "--quiet", "--filter", f"label={MOVE_LABEL}")
-        found = self._cli.inspect("container", ids)
-        return {item["Config"]["Labels"][MOVE_LABEL]: bool(item["State"]["Running"]) for item in found}
-
-    def start(self, move: str, target_app: str) -> None:
-        name = container_name(target_app)
-        found = self._cli.inspect("container", [name])
-        if found and found[0]["State"]["Running"] and found[0]["Config"]["Labels"].get(MOVE_LABEL) == move:
-            return
-        self.remove(target_app)
-        try:
-            self._cli.run(*self._command(move, name))
-        except BaseException:
-            self.remove(target_app)
-            raise
-
-    def remove(self, target_app: str) -> None:
-        if self._cli.inspect("container", [container_name(target_app)]):
-            self._cli.run("rm", "--force", container_name(target_app))
-
-    def _command(self, move: str, name: str) -> list[str]:
-        image = self._state.configuration().helper_image
-        if not image:
-            raise EngineError(
-                "This grid's configuration names no helper image; the playbook playbooks/grids.yml sets it."
-            )
-        return [
-            *("run", "--detach", "--name", name, "--pull", "never", "--restart", "always", "--network", "host"),
-            *("--label", f"{MOVE_LABEL}={move}", "--stop-timeout", "10"),
-            *("--read-only", "--tmpfs", "/tmp", "--security-opt", "no-new-privileges"),  # noqa: S108 -- in the container
-            *("--cap-drop", "ALL", *(word for name in _CAPABILITIES for word in ("--cap-add", name))),
-            *self._mounts(),
-            *(image, "python3", "-m", MODULE, move, "--state", str(self._state.root), "--etc", str(self._state.etc)),
-        ]
-
-    def _mounts(self) -> list[str]:
-        """The same paths as on the host, because the engine and Compose are told about them. The configuration's
-        directory is a link that changes, so the one that it is in is mounted."""
-        places = {_SOCKET: "", str(self._state.root): "", str(self._state.etc.parent): ":ro", "/run/migrid": ""}
-        return [word for path, mode in places.items() for word in ("--volume", f"{path}:{path}{mode}")]
 
 
 @dataclass(frozen=True)
@@ -115,21 +45,18 @@ def start_move(state: State, request: Request, helpers: Helpers | None = None) -
     no peer of it.
     """
     app = request.target_app
-    open_source(state, request)
+    peer_of(state, request.source_grid)
     with state.exclusive(app):
         attached = _taken_up(state, request)
         move = attached or _new(state, request)
-        (helpers or DockerHelpers(DockerCli(), state)).start(move, app)
+        (helpers or open_helpers(state)).start(move, app)
     return Started(move, attached is not None)
 
 
 def make_plan(state: State, request: Request) -> Plan:
     """What a move would do. Nothing is changed but a lock, for a moment."""
-    source = open_source(state, request)
-    try:
+    with remote_source(state, request.source_grid) as source:
         return asking.make_plan(request, source, open_target(state), names.new_move(), SystemClock())
-    finally:
-        source.close()
 
 
 def run_move(state: State, move: str) -> Report:
@@ -137,24 +64,8 @@ def run_move(state: State, move: str) -> Report:
     request = request_of(state, move)
     if request is None:
         raise UnknownError(f"There is no move {move} to this grid; `mig-grid moves` lists them.")
-    source = open_source(state, request)
-    try:
+    with remote_source(state, request.source_grid) as source:
         return Move(request, source, open_target(state), state.move_directory(move)).run()
-    finally:
-        source.close()
-
-
-def open_source(state: State, request: Request) -> RemoteSource:
-    """The source grid of a move to this one. Raises UnknownError when it is no peer."""
-    configuration = state.configuration()
-    peer = configuration.peers.get(request.source_grid)
-    if peer is None:
-        known = ", ".join(sorted(configuration.peers)) or "none"
-        raise UnknownError(
-            f"Grid {configuration.name} has no way to grid {request.source_grid!r}; its peers are: {known}."
-            " playbooks/grids.yml makes the grids of an inventory peers of each other."
-        )
-    return RemoteSource(Way(request.source_grid, peer, state.root / "ssh"))
 
 
 def request_of(state: State, move: str) -> Request | None:
@@ -176,10 +87,6 @@ def unfinished(state: State) -> dict[str, Request]:
             if request and not is_finished(state, move):
                 found[move] = request
     return found
-
-
-def container_name(target_app: str) -> str:
-    return f"MigHelper_{names.application(target_app)}"
 
 
 def _taken_up(state: State, request: Request) -> str | None:
@@ -223,7 +130,7 @@ def main() -> int:
         return 1
     request = request_of(state, args.move)
     if request:
-        DockerHelpers(DockerCli(), state).remove(request.target_app)
+        open_helpers(state).remove(request.target_app)
     return 0
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .channels import Way
 from .docker_cli import DockerCli
 from .engine import Engine
+from .errors import UnknownError
 from .forward import DockerForwarder
 from .forwarding import Forwarder, NoForwarder
+from .helpers import DockerHelpers, Helpers
 from .local import LocalSource, LocalTarget
-from .state import State
+from .remote import RemoteSource
+from .sides import Source
+from .state import Peer, State
 
 
 def open_engine(state: State) -> Engine:
@@ -38,3 +47,39 @@ def open_source(state: State) -> LocalSource:
 def open_target(state: State) -> LocalTarget:
     """This grid as the target of moves."""
     return LocalTarget(open_engine(state), state, forwarder=open_forwarder(state))
+
+
+def open_helpers(state: State) -> Helpers:
+    """What keeps the drivers of moves to this grid running."""
+    if state.configuration().engine == "model":
+        from .model_helpers import ModelHelpers
+
+        return ModelHelpers(state)
+    return DockerHelpers(DockerCli(), state)
+
+
+def peer_of(state: State, grid: str) -> Peer:
+    """How another grid is reached. Raises UnknownError when it is no peer of this one."""
+    configuration = state.configuration()
+    if grid not in configuration.peers:
+        known = ", ".join(sorted(configuration.peers)) or "none"
+        raise UnknownError(
+            f"Grid {configuration.name} has no way to grid {grid!r}; its peers are: {known}."
+            " playbooks/grids.yml makes the grids of an inventory peers of each other."
+        )
+    return configuration.peers[grid]
+
+
+@contextmanager
+def remote_source(state: State, grid: str) -> Iterator[Source]:
+    """Another grid as the source of moves to this one. That of a model is in a directory of this host."""
+    peer = peer_of(state, grid)
+    if state.configuration().engine == "model":
+        there = Path(peer.address)
+        yield open_source(State(there / "state", there / "etc"))
+        return
+    source = RemoteSource(Way(grid, peer, state.root / "ssh"))
+    try:
+        yield source
+    finally:
+        source.close()

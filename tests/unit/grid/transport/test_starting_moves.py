@@ -13,6 +13,7 @@ from migrid.grid import helper
 from migrid.grid.clock import SystemClock
 from migrid.grid.control import Control
 from migrid.grid.errors import EngineError, InvalidNameError, LockedError, UnknownError
+from migrid.grid.helpers import container_name
 from migrid.grid.journal import Journal
 from migrid.grid.request import Request, parse
 from migrid.grid.sides import Action
@@ -108,6 +109,6 @@ def test_a_source_that_is_no_peer_is_refused(start: Start) -> None:
 
 
 def test_the_container_is_named_after_the_application() -> None:
-    assert helper.container_name("shop") == "MigHelper_shop"
+    assert container_name("shop") == "MigHelper_shop"
     with pytest.raises(InvalidNameError):
-        helper.container_name("../shop")
+        container_name("../shop")
