@@ -12,7 +12,7 @@ from .application import Application, Container, Definition, Finding, Tree, Tree
 from .compose_findings import Subject, findings
 from .compose_wishes import wishes
 from .docker_inspect import PROJECT, VOLUME
-from .docker_volumes import ANONYMOUS, MOUNTED
+from .docker_volumes import MOUNTED, is_anonymous
 from .engine import Engine
 from .images import can_be_given, familiar
 
@@ -60,8 +60,11 @@ def describe(engine: Engine, definition: Definition, managed: bool) -> Applicati
 
 
 def as_existing(definition: Definition, model: Mapping[str, Any], containers: Iterable[Container]) -> Definition:
-    """The definition with the services that have containers, and how many these have where that says more than the
-    model."""
+    """The definition with what Compose would find by itself: its environment file, the services that have containers,
+    and how many these have where the model says less."""
+    default = definition.directory / ".env"
+    if not definition.env_files and default.is_file():
+        definition = dataclasses.replace(definition, env_files=(default,))
     counts = Counter(container.service for container in containers)
     if not counts:
         return definition
@@ -143,7 +146,7 @@ def _arriving(tree: Tree, source: str, target_app: str, directory: Path) -> Tree
 
 def _location(tree: Tree, source: str, target_app: str) -> str:
     """A name that Compose or the engine chose follows the application; one that the Compose file gives stays."""
-    chosen = tree.name.startswith(ANONYMOUS) or tree.location == f"{source}_{tree.name}"
+    chosen = is_anonymous(tree) or tree.location == f"{source}_{tree.name}"
     return f"{target_app}_{tree.name}" if chosen else tree.location
 
 
@@ -155,22 +158,17 @@ def _service(
     application: Application, service: str, target_app: str, volumes: Mapping[str, Tree], images: Mapping[str, str]
 ) -> dict[str, Any]:
     settings = (application.model.get("services") or {}).get(service) or {}
-    mounts = [*_named_mounts(settings, volumes), *_anonymous_mounts(service, volumes.values())]
+    mounts = {mount["target"]: mount for mount in _mounts(service, settings, volumes)}
     image = _pinned(application, service, settings.get("image") or f"{target_app}-{service}", images)
-    return {**({"image": image} if image else {}), **({"volumes": mounts} if mounts else {})}
+    return {**({"image": image} if image else {}), **({"volumes": list(mounts.values())} if mounts else {})}
 
 
-def _named_mounts(settings: Mapping[str, Any], volumes: Mapping[str, Tree]) -> list[dict[str, Any]]:
-    mounts = [mount for mount in settings.get("volumes") or () if mount["type"] == "volume"]
-    return [
-        {**mount, "volume": {**(mount.get("volume") or {}), "nocopy": True}}
-        for mount in mounts
-        if mount.get("source") in volumes
-    ]
-
-
-def _anonymous_mounts(service: str, trees: Iterable[Tree]) -> Iterator[dict[str, Any]]:
-    for tree in trees:
+def _mounts(service: str, settings: Mapping[str, Any], volumes: Mapping[str, Tree]) -> Iterator[dict[str, Any]]:
+    """The mounts of arriving volumes in a service: those of the model, and those that the image or Compose made."""
+    for mount in settings.get("volumes") or ():
+        if mount["type"] == "volume" and mount.get("source") in volumes:
+            yield {**mount, "volume": {**(mount.get("volume") or {}), "nocopy": True}}
+    for tree in volumes.values():
         owner, _, target = tree.labels.get(MOUNTED, "").partition(":")
         if owner == service:
             yield {"type": "volume", "source": tree.name, "target": target, "volume": {"nocopy": True}}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .application import Container, Definition, Finding, Image, Level, Tree, TreeKind, Wishes
-from .docker_volumes import ANONYMOUS, is_own
+from .docker_volumes import MOUNTED, is_anonymous, is_own
 
 _HOST_PATHS = tuple(
     Path(path)
@@ -134,18 +134,14 @@ def images(subject: Subject) -> Iterator[Finding]:
 
 def anonymous_volumes(subject: Subject) -> Iterator[Finding]:
     scaled = {container.service for container in subject.containers if container.number > 1}
-    for tree in subject.trees:
-        if not tree.name.startswith(ANONYMOUS):
-            continue
-        service = next((name for name in scaled if tree.name.startswith(f"{ANONYMOUS}{name}_")), None)
-        if service is None:
-            text = f"An anonymous volume travels as the named volume {tree.name}."
-            yield _ok("anonymous_volumes", text)
+    for tree in filter(is_anonymous, subject.trees):
+        service = tree.labels.get(MOUNTED, "").partition(":")[0]
+        if service not in scaled:
+            yield _ok("anonymous_volumes", f"An anonymous volume travels as the named volume {tree.name}.")
         else:
             text = f"{service} has several containers, each with an anonymous volume; Compose cannot give these names."
             remedy = f"Scale it to one container: docker compose up --detach --scale {service}=1"
             yield _blocks("anonymous_volumes", text, remedy)
-            return
 
 
 def volumes(subject: Subject) -> Iterator[Finding]:

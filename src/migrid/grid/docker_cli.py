@@ -25,8 +25,14 @@ WORK = 3600.0  # seconds that work may take: building, starting what waits for t
 _CHUNK = 1 << 20
 _KEPT_LINES = 12
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK")
+_VERBS = {
+    "compose": ("build", "config", "create", "pull", "up", "version"),
+    "image": ("ls", "rm"),
+    "network": ("ls", "rm"),
+    "volume": ("create", "ls", "rm"),
+}
 _HINTS = {
-    "cannot connect to the docker daemon": "Is the engine running? `systemctl status docker` says.",
+    "cannot connect to the docker daemon": "`systemctl status docker` says more.",
     "permission denied while trying to connect": "Run this as root, or as a member of the group docker.",
     "is not a docker command": "Install the Compose plugin (in Debian: docker-compose).",
     "unknown shorthand flag": "Install the Compose plugin (in Debian: docker-compose).",
@@ -166,9 +172,10 @@ def compose_arguments(definition: Definition, *options: str) -> list[str]:
 
 
 def shown(arguments: Sequence[str]) -> str:
-    """A command as it may be shown: without what follows the first three words."""
-    words = [word for word in arguments if not word.startswith("-")]
-    return " ".join(["docker", *words[:2]])
+    """A command as it may be shown: its verb, without options and what they are about."""
+    first, rest = arguments[0], arguments[1:]
+    verb = next((word for word in rest if word in _VERBS.get(first, ())), "")
+    return " ".join(filter(None, ("docker", first, verb)))
 
 
 def said(errors: str) -> str:

@@ -217,7 +217,7 @@ class DockerEngine:
 
 def _compose(definition: Definition) -> list[str]:
     """`docker compose` for work on the services of the definition. Those with profiles only exist when named."""
-    return compose_arguments(definition, *(ALL_PROFILES if definition.services else ()))
+    return compose_arguments(definition, "--progress", "quiet", *(ALL_PROFILES if definition.services else ()))
 
 
 def _scale(definition: Definition) -> list[str]:

@@ -59,7 +59,7 @@ def _control(request: int, path: Path) -> None:
     """Ask the file system of the parent directory to do something with the name in it."""
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.ioctl(descriptor, request, _ARGUMENTS.pack(0, os.fsencode(path.name)))
+        fcntl.ioctl(descriptor, request, bytearray(_ARGUMENTS.pack(0, os.fsencode(path.name))))
     finally:
         os.close(descriptor)
 

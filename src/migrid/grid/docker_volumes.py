@@ -41,6 +41,11 @@ def volumes(cli: DockerCli, model: Mapping[str, Any], containers: Iterable[Data]
             yield dataclasses.replace(tree, labels={**tree.labels, MOUNTED: place})
 
 
+def is_anonymous(tree: Tree) -> bool:
+    """Whether the engine chose the volume's name."""
+    return tree.kind is TreeKind.VOLUME and _ANONYMOUS_VOLUME.fullmatch(tree.location) is not None
+
+
 def is_own(options: Mapping[str, str]) -> bool:
     """Whether a volume with these options keeps its files itself, rather than in memory or in some other place."""
     return not options.get("device") and options.get("type") != "tmpfs"

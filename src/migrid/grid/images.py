@@ -10,6 +10,7 @@ from typing import IO
 from .docker_inspect import chain_ids
 
 _CHUNK = 1 << 20
+_MANIFEST = "manifest.json"
 _ID = re.compile(r"(sha256:)?[0-9a-f]{12,64}", re.ASCII)
 
 
@@ -37,9 +38,13 @@ def copy_archive(source: IO[bytes], target: IO[bytes], left_out: frozenset[str])
         tarfile.open(fileobj=source, mode="r|", bufsize=_CHUNK) as archive,
         tarfile.open(fileobj=target, mode="w|", bufsize=_CHUNK, format=tarfile.PAX_FORMAT) as copy,
     ):
+        complete = False
         for member in archive:
+            complete = complete or member.name == _MANIFEST
             if member.name not in names:
                 copy.addfile(member, archive.extractfile(member) if member.isreg() else None)
+    if not complete:
+        raise tarfile.ReadError(f"it has no {_MANIFEST}")
     while source.read(_CHUNK):
         pass  # what follows the end of the archive, so that its writer can end too
 
