@@ -8,10 +8,10 @@ from typing import Protocol, runtime_checkable
 from . import plan, preflight
 from .application import Finding, Image, Level
 from .clock import Clock
-from .errors import GridError, LockedError
+from .errors import BlockedError, GridError, LockedError
 from .request import Request
 from .run import Known, lock_of
-from .sides import Source, Target
+from .sides import Lock, Source, Target
 from .volumes.client import Survey
 
 PROBE_SECONDS = 1.0
@@ -52,33 +52,40 @@ def findings(
     return (*preflight.preflight(asked), *known.application.findings, *of_target)
 
 
+def refuse_full(request: Request, target: Target, known: Known, survey: Survey) -> None:
+    """Raises BlockedError when what was counted does not fit on the target."""
+    now = preflight.Known(request, known.source, target.facts(), known.application, survey=survey)
+    full = tuple(preflight.disk(now))
+    if full:
+        raise BlockedError(full)
+
+
 def make_plan(request: Request, source: Source, target: Target, move: str, clock: Clock) -> plan.Plan:
     """The plan of a move, which is not carried out. To count what there is to copy, the application is locked for a
     moment. Raises GridError when a grid cannot say what it is asked."""
     known = learn(request, source, target, clock)
-    survey, locked = _survey(request, source, target, move, clock)
+    survey, locked = _survey(request, source, target, known, lock_of(request, move, clock.time()))
     found = [*findings(request, source, target, known, survey), *locked]
     basis = plan.Basis(known.recorded, survey, _rate(source), _missing(target, known))
     return plan.make(request, known.application, found, basis)
 
 
 def _survey(
-    request: Request, source: Source, target: Target, move: str, clock: Clock
+    request: Request, source: Source, target: Target, known: Known, lock: Lock
 ) -> tuple[Survey | None, list[Finding]]:
-    lock = replace(lock_of(request, move, clock.time()), override=False)
     try:
-        source.lock(lock)
+        source.lock(replace(lock, override=False))
     except LockedError as error:
         level = Level.WARNS if request.override_lock else Level.BLOCKS
         return None, [Finding("lock", level, str(error))]
     try:
-        channel = source.trees(request.app, move)
+        channel = source.trees(request.app, lock.move)
         try:
-            return target.survey(move, channel), []
+            return target.survey(lock.move, known.application.trees, channel), []
         finally:
             channel.close()
     finally:
-        source.finish(request.app, move)
+        source.finish(request.app, lock.move)
 
 
 def _missing(target: Target, known: Known) -> tuple[Image, ...]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from .errors import GridError
 from .run import Run
-from .volumes.client import Channel, Progress, Round, Session, Verification
+from .volumes.client import Channel, Progress, Round, Session, Survey, Verification
 
 Answer = TypeVar("Answer")
 
@@ -21,6 +21,9 @@ class Copying:
         self._session: Session | None = None
         self._channel: Channel | None = None
         self._began = 0.0
+
+    def survey(self) -> Survey:
+        return self._ask(lambda session: session.survey())
 
     def round(self, final: bool) -> Round:
         limit = self._run.request.bandwidth_limit

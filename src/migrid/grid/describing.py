@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 from . import compose
-from .application import Application, Container, Definition, Tree, TreeKind
+from .application import Application, Definition, Tree, TreeKind
 from .clock import Clock
 from .engine import Engine
 from .errors import UnknownError
-from .images import familiar
 from .sides import Facts
 from .state import Record, State
 
@@ -47,8 +46,6 @@ def describe(engine: Engine, state: State, app: str) -> Application:
     """All that a move must know of an application. Raises UnknownError, DefinitionError."""
     record = state.record(app)
     found = compose.describe(engine, definition(engine, state, app), managed=record is not None and record.managed)
-    if not found.containers:
-        found = replace(found, images=engine.images(_not_made_yet(engine, found)))
     return replace(found, properties=record.properties if record else {})
 
 
@@ -90,16 +87,3 @@ def _is_shared(tree: Tree, others: Sequence[Path]) -> bool:
     return tree.kind is TreeKind.DIRECTORY and any(
         other.is_relative_to(path) or path.is_relative_to(other) for other in others
     )
-
-
-def _not_made_yet(engine: Engine, application: Application) -> Iterator[Container]:
-    """A stand-in for each container of a copy that was never started."""
-    images = engine.info().images
-    name, services = application.definition.name, application.model.get("services", {})
-    for service in application.definition.services or services:
-        reference = familiar(str(services[service].get("image") or f"{name}-{service}"))
-        if reference in images:
-            yield replace(_STAND_IN, service=service, image=reference, image_id=images[reference])
-
-
-_STAND_IN = Container(id="", name="", service="", number=1, image_id="", image="", state="created")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import arrival, compose, describing, hooks, properties
-from .application import Application, Container, Definition, Finding, HookPoint, Image, Port, TreeKind
+from .application import Application, Container, Definition, Finding, HookPoint, Image, Port, Tree, TreeKind
 from .arrival import Arrival
 from .clock import Clock, SystemClock
 from .compose_wishes import wishes
@@ -62,13 +62,19 @@ class LocalTarget:
             self._engine.load_images(stream)
         self._name_images(images)
 
-    def survey(self, move: str, channel: Channel) -> Survey:
+    def survey(self, move: str, trees: Sequence[Tree], channel: Channel) -> Survey:
+        """A session needs trees of the same names; empty ones will do."""
         directory = self._state.move_directory(move) / "survey"
-        session = self._engine.mover(move, (), writable=True).receive(channel, directory)
+        places = [Tree(tree.name, TreeKind.DIRECTORY, str(directory / "trees" / tree.name)) for tree in trees]
         try:
-            return session.survey()
+            for place in places:
+                self._engine.make_tree(place)
+            session = self._engine.mover(move, places, writable=True).receive(channel, directory / "state")
+            try:
+                return session.survey()
+            finally:
+                session.close()
         finally:
-            session.close()
             self._engine.remove_mover(move)
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -23,7 +23,7 @@ from .phases import ITINERARIES, Phase, Undo
 from .report import Report
 from .request import Request
 from .run import LEASE, Run
-from .sides import Source, Target
+from .sides import Action, Source, Target
 from .state import write_json
 from .steps import Steps
 
@@ -53,17 +53,19 @@ class Move:
                 self._go()
             return self._end()
 
-    def open_journal(self, path: Path) -> Journal:
-        return Journal(path, self._run.request.action, self._run.clock)
+    def open_journal(self, path: Path, action: Action, clock: Clock) -> Journal:
+        """The journal of the move. A place for tests to cut it off."""
+        return Journal(path, action, clock)
 
     @contextmanager
     def _journal(self) -> Iterator[None]:
-        self._run.journal = self.open_journal(self._run.directory / "journal.jsonl")
+        run = self._run
+        run.journal = self.open_journal(run.directory / "journal.jsonl", run.request.action, run.clock)
         try:
             yield
         finally:
             self._steps.close()
-            self._run.journal.close()
+            run.journal.close()
 
     def _go(self) -> None:
         run = self._run

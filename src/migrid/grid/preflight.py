@@ -60,7 +60,7 @@ class Known:
 
 def preflight(known: Known) -> tuple[Finding, ...]:
     """What both grids' facts say about the move; what only one of them can know is added by itself."""
-    checks = (_state, _grids, _reachability, _name, _ports, _disk, _architecture, _engine, _compose, _clock)
+    checks = (_state, _grids, _reachability, _name, _ports, disk, _architecture, _engine, _compose, _clock)
     return tuple(found for check in checks for found in check(known))
 
 
@@ -112,11 +112,10 @@ def _ports(known: Known) -> Iterator[Finding]:
             yield found
 
 
-def _disk(known: Known) -> Iterator[Finding]:
-    if known.survey is None:
-        yield Finding("disk", Level.WARNS, "How much will be copied is not known yet.")
-        return
-    wanted = (known.survey.bytes + known.missing_bytes) * MARGIN + SPARE_BYTES
+def disk(known: Known) -> Iterator[Finding]:
+    """Whether there is space for what was counted so far."""
+    counted = known.survey.bytes if known.survey else 0
+    wanted = (counted + known.missing_bytes) * MARGIN + SPARE_BYTES
     free = known.target.engine.free_bytes
     if wanted > free:
         yield Finding(

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .application import Application, Container, Finding, HookPoint, Image, Port
+from .application import Application, Container, Finding, HookPoint, Image, Port, Tree
 from .engine import EngineInfo
 from .volumes.client import Channel, Session, Survey
 
@@ -137,8 +137,8 @@ class Target(Protocol):
     def load_images(self, move: str, images: Sequence[Image], channel: Channel) -> None:
         """Take in the archive of the images that are missing here, and let their references name them."""
 
-    def survey(self, move: str, channel: Channel) -> Survey:
-        """Ask the sender at the other end of the channel what there is; nothing stays here."""
+    def survey(self, move: str, trees: Sequence[Tree], channel: Channel) -> Survey:
+        """Ask the sender of these trees at the other end of the channel what there is; nothing stays here."""
 
     def provision(self, application: Application, lock: Lock) -> None:
         """Make the project directory, the volumes and the record of the application; nothing that can run."""

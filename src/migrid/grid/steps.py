@@ -12,7 +12,7 @@ from .phases import Phase
 from .prediction import Seen
 from .request import DestroySource
 from .run import LEASE, Run, lock_of
-from .volumes.client import Round, Survey
+from .volumes.client import Round
 
 POLL = 0.25
 SETTLING = 1.0
@@ -44,15 +44,10 @@ class Steps:
         run.journal.note(known=known, habits=habits, lock=lock_of(run.request, run.move, run.clock.time()))
 
     def lock(self) -> None:
-        """Locked, the application is counted: whether there is space is known only now."""
         run = self._run
         run.journal.reserve()
         run.at_target.ask(run.target.lock, run.lock)
         run.at_source.ask(run.source.lock, run.lock)
-        run.journal.note(survey=run.at_source.ask(self._survey))
-        known = run.known
-        found = run.at_source.ask(asking.findings, run.request, run.source, run.target, known, run.survey)
-        _refuse_blocked([finding for finding in found if finding.check == "disk"])
 
     def images(self) -> None:
         run = self._run
@@ -67,11 +62,14 @@ class Steps:
         run.at_target.ask(run.target.provision, run.known.application, run.lock)
 
     def precopy(self) -> None:
+        run = self._run
+        run.journal.note(survey=self._copying.survey())
+        run.at_target.ask(asking.refuse_full, run.request, run.target, run.known, run.survey)
         predicted: list[float] = []
         while not (predicted and self._is_time(predicted)):
             predicted.append(self._precopy_round())
         self._check_unchanged()
-        self._run.journal.note(predicted_downtime_seconds=predicted[-1])
+        run.journal.note(predicted_downtime_seconds=predicted[-1])
 
     def stop(self) -> None:
         run = self._run
@@ -151,14 +149,6 @@ class Steps:
         self._copying.close()
         run.at_target.ask(run.target.settle, run.target_app, run.move, _seconds(run))
         run.at_source.ask(run.source.finish, run.app, run.move)
-
-    def _survey(self) -> Survey:
-        run = self._run
-        channel = run.source.trees(run.app, run.move)
-        try:
-            return run.target.survey(run.move, channel)
-        finally:
-            channel.close()
 
     def _bring_images(self) -> None:
         """What came before a connection broke is not missing any more."""

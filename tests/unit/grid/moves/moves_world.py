@@ -1,0 +1,389 @@
+"""Two grids with model engines, an application under load, and a clock in which hours pass at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from migrid.grid import names, wire
+from migrid.grid import request as requests
+from migrid.grid.application import Definition, Image
+from migrid.grid.clock import Clock
+from migrid.grid.errors import RefusedError, UnreachableError
+from migrid.grid.journal import Journal, Position
+from migrid.grid.journal import position as journal_position
+from migrid.grid.local import LocalSource, LocalTarget
+from migrid.grid.model_engine import ModelEngine
+from migrid.grid.move import Move
+from migrid.grid.phases import POINT_OF_NO_RETURN
+from migrid.grid.report import Report
+from migrid.grid.request import Request
+from migrid.grid.sides import Action, Forward
+from migrid.grid.state import Configuration, Peer, State, write_json
+
+APP = "shop"
+PORT = 8080
+IMAGES = ("shop-web:1", "shop-db:1")
+
+
+class Killed(BaseException):
+    """The driver died at this point."""
+
+
+class FakeClock:
+    """Time that passes only when somebody spends it."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+        self.watchers: list[Callable[[], None]] = []
+        self._beats: list[tuple[float, Callable[[], None], list[float]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Spend time as the driver, whose heart beats meanwhile."""
+        end = self.now + seconds
+        while due := [beat for beat in self._beats if beat[2][0] <= end]:
+            interval, call, next_time = min(due, key=lambda beat: beat[2][0])
+            self.spend(max(0.0, next_time[0] - self.now))
+            next_time[0] += interval
+            call()
+        self.spend(max(0.0, end - self.now))
+
+    def spend(self, seconds: float) -> None:
+        """Spend time as somebody else."""
+        self.now += seconds
+        for watcher in self.watchers:
+            watcher()
+
+    @contextmanager
+    def every(self, seconds: float, call: Callable[[], None]) -> Iterator[None]:
+        beat = (seconds, call, [self.now + seconds])
+        self._beats.append(beat)
+        try:
+            yield
+        finally:
+            self._beats.remove(beat)
+
+
+class SkewedClock:
+    """The clock of a grid, which may be wrong."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.ahead = 0.0
+
+    def time(self) -> float:
+        return self._clock.time() + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+    def every(self, seconds: float, call: Callable[[], None]) -> Any:
+        return self._clock.every(seconds, call)
+
+
+class ModelForwarder:
+    """Forwarding as a list."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, tuple[Forward, ...]] = {}
+
+    def forwards(self, app: str) -> tuple[Forward, ...]:
+        return self.all.get(app, ())
+
+    def start(self, app: str, forwards: Sequence[Forward]) -> None:
+        self.all[app] = tuple(forwards)
+
+    def end(self, app: str) -> None:
+        self.all.pop(app, None)
+
+
+class Load:
+    """Writes numbered lines to the application where it runs, and remembers those that were acknowledged; sees every
+    start and stop, and what the data was then."""
+
+    def __init__(self) -> None:
+        self.acknowledged: list[int] = []
+        self.running: set[tuple[str, str]] = set()
+        self.violations: list[str] = []
+        self.stopped_with: dict[str, str] = {}
+        self.engines: dict[str, ModelEngine] = {}
+        self.down_since: float | None = None
+        self.longest_down = 0.0
+        self.now: Callable[[], float] = lambda: 0.0
+
+    def started(self, engine: str, project: str) -> None:
+        others = self.running - {(engine, project)}
+        if others:
+            self.violations.append(f"{project} was started on {engine} while {others} ran")
+        self.running.add((engine, project))
+        if self.down_since is not None:
+            self.longest_down = max(self.longest_down, self.now() - self.down_since)
+            self.down_since = None
+        expected = self.stopped_with.get("content")
+        found = content_of(self.engines[engine].place(f"{project}_data"))
+        if expected is not None and found != expected:
+            self.violations.append(f"{project} was started on {engine} with other data than when it was stopped")
+
+    def stopped(self, engine: str, project: str) -> None:
+        self.running.discard((engine, project))
+        self.down_since = self.now()
+        self.stopped_with["content"] = content_of(self.engines[engine].place(f"{project}_data"))
+
+    def write(self, engine: ModelEngine, project: str) -> None:
+        if (engine.name, project) not in self.running:
+            self.violations.append(f"a write was acknowledged by {project} on {engine.name}, which does not run")
+        number = len(self.acknowledged) + 1
+        with (engine.place(f"{project}_data") / "writes").open("a") as stream:
+            stream.write(f"{number}\n")
+        self.acknowledged.append(number)
+
+
+def content_of(directory: Path) -> str:
+    """All that a copy must keep of a directory, as text."""
+    return json.dumps([_entry(directory, path) for path in sorted(directory.rglob("*"))])
+
+
+def _entry(directory: Path, path: Path) -> list[Any]:
+    status = path.lstat()
+    content = path.read_bytes().hex() if stat.S_ISREG(status.st_mode) else ""
+    target = str(path.readlink()) if path.is_symlink() else ""
+    moment = 0 if path.is_dir() else status.st_mtime_ns
+    return [str(path.relative_to(directory)), status.st_mode, status.st_uid, status.st_gid, moment, content, target]
+
+
+@dataclass
+class Link:
+    """The connection between the grids. Verbs cross as they do over SSH, as lines of JSON."""
+
+    clock: FakeClock
+    down_until: float = 0.0
+    hangs_until: float = 0.0
+    refused_until: float = 0.0
+    lost_answers: int = 0
+    before: Callable[[str], None] = lambda _: None
+    after: Callable[[str], None] = lambda _: None
+
+    def cross(self, verb: str) -> None:
+        if self.clock.now < self.hangs_until:
+            self.clock.spend(60.0)
+            raise UnreachableError("Grid grid-a does not answer: timed out")
+        if self.clock.now < self.down_until:
+            raise UnreachableError("Grid grid-a does not answer: connection reset")
+        if self.clock.now < self.refused_until:
+            raise RefusedError("Grid grid-a does not accept this grid's key.")
+        self.before(verb)
+
+    def returned(self, verb: str) -> None:
+        self.after(verb)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise UnreachableError(f"The connection broke before the answer to {verb} came.")
+
+
+class LinkedSource:
+    """A source at the other end of a link."""
+
+    def __init__(self, source: LocalSource, link: Link) -> None:
+        self._source = source
+        self._link = link
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        def ask(*values: Any) -> Any:
+            self._link.cross(verb)
+            if verb in wire.VERBS:
+                names_of = [name for name in wire.VERBS[verb] if name != "return"]
+                _, arguments = wire.read_request(wire.request(verb, dict(zip(names_of, values, strict=True))))
+                result = wire.read_answer(verb, wire.answer(getattr(self._source, verb)(**arguments)))
+            else:
+                result = getattr(self._source, verb)(*values)
+            self._link.returned(verb)
+            return result
+
+        return ask
+
+
+class Grid:
+    """One grid: a host with an engine and what it remembers."""
+
+    def __init__(self, root: Path, name: str, clock: FakeClock, load: Load) -> None:
+        self.name = name
+        self.clock = SkewedClock(clock)
+        self.state = State(root / name / "state", root / name / "etc")
+        self.engine = ModelEngine(root / name / name, self.clock, load)
+        self.engine.spend = clock.spend
+        self.forwarder = ModelForwarder()
+        self.source = LocalSource(self.engine, self.state, self.clock, self.forwarder)
+        self.target = LocalTarget(self.engine, self.state, self.clock, self.forwarder)
+        load.engines[name] = self.engine
+        self.configure({})
+
+    def configure(self, app_config: Mapping[str, Mapping[str, str]]) -> None:
+        peers = {other: Peer("127.0.0.1", 1) for other in ("grid-a", "grid-b") if other != self.name}
+        configuration = Configuration(self.name, f"{self.name}.example.org", "", peers, app_config)
+        write_json(self.state.etc / "grid.json", configuration)
+
+    def inventory(self) -> dict[str, Any]:
+        """All that is on the grid, but for the logs of moves."""
+        info = self.engine.info()
+        return {
+            "volumes": info.volumes,
+            "files": sorted(path.name for path in (self.engine.directory / "volumes").iterdir()),
+            "images": sorted(info.images),
+            "containers": info.container_names,
+            "networks": sorted(self.engine._content.networks),
+            "applications": self.state.applications(),
+            "movers": sorted(self.engine.movers),
+            "leftovers": sorted(self._leftovers()),
+        }
+
+    def _leftovers(self) -> Iterator[str]:
+        for move in self.state.moves():
+            kept = {"request.json", "journal.jsonl", "progress.json", "report.json", "log", "cancel", "cut_over", "driver"}
+            yield from (f"{move}/{path.name}" for path in self.state.move_directory(move).iterdir() if path.name not in kept)
+        for app in self.state.applications():
+            if self.state.lock(app):
+                yield f"lock of {app}"
+
+
+@dataclass
+class World:
+    """Both grids, and the application `shop` on grid-a."""
+
+    root: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+    load: Load = field(default_factory=Load)
+
+    def __post_init__(self) -> None:
+        self.load.now = self.clock.time
+        self.a = Grid(self.root, "grid-a", self.clock, self.load)
+        self.b = Grid(self.root, "grid-b", self.clock, self.load)
+        self.link = Link(self.clock)
+        self.journalled: Callable[[str, Mapping[str, Any]], None] = lambda event, data: None
+        self.clock.watchers.append(self.tick)
+        self.move_names: list[str] = []
+        for number, name in enumerate(IMAGES):
+            self.a.engine.add_image(Image(f"sha256:{number:064x}", name, (), (f"sha256:{number + 9:064x}",), 10, "amd64"))
+        self.b.engine.add_image(Image(f"sha256:{7:064x}", "other:1", (), (f"sha256:{77:064x}",), 10, "amd64"))
+
+    def provision(self, **changes: Any) -> Definition:
+        """Start the application on grid-a by hand, as with `docker compose up`."""
+        directory = self.root / "projects" / APP
+        directory.mkdir(parents=True)
+        (directory / "secret.txt").write_text("sesame\n")
+        (directory / ".env").write_text(f"SHOP_PORT={PORT}\n")
+        (directory / "compose.json").write_text(json.dumps(compose_file(**changes)))
+        definition = Definition(APP, directory, (directory / "compose.json",))
+        self.a.engine.start(definition)
+        data = self.a.engine.place(f"{APP}_data")
+        (data / "empty").mkdir()
+        (data / "link").symlink_to("writes")
+        (data / "sealed").write_bytes(os.urandom(2000))
+        (data / "sealed").chmod(0o400)
+        self.tick()
+        return definition
+
+    def grid(self, name: str) -> Grid:
+        return {"grid-a": self.a, "grid-b": self.b}[name]
+
+    def tick(self) -> None:
+        """Let a write come in, where the application may answer."""
+        for grid in (self.a, self.b):
+            grid.engine.look()
+            for project in sorted(name for engine, name in self.load.running if engine == grid.name):
+                if self._is_open(grid, project):
+                    self.load.write(grid.engine, project)
+
+    def _is_open(self, grid: Grid, project: str) -> bool:
+        """Nobody comes to a target before it is healthy."""
+        record = grid.state.record(project)
+        if record is None or record.settled or record.arrived_by is None:
+            return True
+        directory = grid.state.move_directory(record.arrived_by)
+        return POINT_OF_NO_RETURN[Action.MIGRATE] in journal_position(directory / "journal.jsonl").ended
+
+    def request(self, **changes: Any) -> Request:
+        asked = requests.parse({"app": APP, "source_grid": "grid-a", "target_grid": "grid-b"})
+        return replace(asked, **changes)
+
+    def move(self, request: Request, name: str | None = None) -> SpiedMove:
+        """A driver of a move, as MigHelper's."""
+        name = name or names.new_move()
+        self.move_names.append(name)
+        source, target = self.grid(request.source_grid), self.grid(request.target_grid)
+        linked: Any = LinkedSource(source.source, self.link)
+        return SpiedMove(self, request, linked, target.target, target.state.move_directory(name), target.clock)
+
+    def run(self, request: Request, name: str | None = None) -> Report:
+        """Carry a move out, by another driver each time that one is killed."""
+        move = self.move(request, name)
+        for _ in range(10):
+            try:
+                return move.run()
+            except Killed:
+                move = self.move(request, move.directory.name)
+                self.clock.spend(1.0)
+        raise AssertionError("the drivers were killed too often")
+
+    def position(self, request: Request, name: str) -> Position:
+        state = self.grid(request.target_grid).state
+        return journal_position(state.move_directory(name) / "journal.jsonl")
+
+    def log(self, report: Report) -> str:
+        return (self.grid(report.target_grid).state.move_directory(report.move) / "log").read_text()
+
+    def writes_on(self, grid: Grid, project: str = APP) -> list[int]:
+        return list(map(int, (grid.engine.place(f"{project}_data") / "writes").read_text().split()))
+
+
+class SpiedJournal(Journal):
+    """A journal that tells of what it writes, before and after."""
+
+    def __init__(self, path: Path, action: Action, clock: Clock, world: World) -> None:
+        self._world = world
+        super().__init__(path, action, clock)
+
+    def _write(self, event: str, data: Mapping[str, Any]) -> None:
+        self._world.journalled(f"before {event}", data)
+        super()._write(event, data)
+        self._world.journalled(event, data)
+
+
+class SpiedMove(Move):
+    """A move whose journal is spied on."""
+
+    def __init__(
+        self, world: World, request: Request, source: Any, target: LocalTarget, directory: Path, clock: Clock
+    ) -> None:
+        self._world = world
+        self.directory = directory
+        super().__init__(request, source, target, directory, clock)
+
+    def open_journal(self, path: Path, action: Action, clock: Clock) -> Journal:
+        return SpiedJournal(path, action, clock, self._world)
+
+
+def compose_file(**changes: Any) -> dict[str, Any]:
+    """The Compose file of the application."""
+    file: dict[str, Any] = {
+        "services": {
+            "web": {
+                "image": IMAGES[0],
+                "restart": "always",
+                "ports": ["${SHOP_PORT}:80"],
+                "volumes": ["data:/data"],
+                "healthcheck": {"test": ["CMD", "true"], "interval": "1s"},
+            },
+            "db": {"image": IMAGES[1], "restart": "unless-stopped", "volumes": ["data:/data"]},
+        },
+        "volumes": {"data": {}},
+    }
+    return file | changes
