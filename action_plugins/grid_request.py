@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
         try:
             return self._result(given["options"], given["answers"], hosts)
         except GridError as error:
-            raise AnsibleActionFail(str(error)) from error
+            return {"failed": True, "msg": str(error)}
 
     def _result(self, options: Mapping[str, Any], answers: Mapping[str, Any] | None, hosts: Mapping[str, str]) -> Any:
         asked = migration.check(options, load_extra_vars(self._loader), hosts)

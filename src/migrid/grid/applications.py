@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .application import Container, Definition, Tree
+from .application import Container, Definition, Tree, TreeKind
 from .clock import Clock, SystemClock
 from .engine import Engine
 from .errors import LockedError, RightError, UnhealthyError, UnknownError
@@ -133,7 +133,7 @@ class Applications:
         trees = self.trees(definition) if definition else ()
         self.engine.remove(app)
         for tree in trees:
-            if not tree.external and tree.name != "project":
+            if not tree.external and tree.kind is TreeKind.VOLUME:
                 self.engine.remove_tree(tree)
         self.state.forget(app)
 

@@ -6,17 +6,16 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-from .commands import apps
-from .commands.opened import add_places
+from .commands import apps, care, moves
+from .commands.opened import Add, Command, add_places
 from .errors import GridError, InvalidNameError, OptionError
 
 USAGE = 2
 INTERRUPTED = 130
-
-Command = Callable[[argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,13 +64,27 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--traceback", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
+    def group(name: str, text: str) -> Add:
+        parent = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
+        return _adder(parent.add_subparsers(title="commands", metavar="COMMAND", required=True), common)
+
+    add = _adder(commands, common)
+    apps.add_commands(add)
+    moves.add_commands(add, group)
+    care.add_commands(add)
+    return parser
+
+
+def _adder(commands: Any, common: argparse.ArgumentParser) -> Add:
     def add(name: str, run: Command, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, parents=[common], help=text, description=f"{text.capitalize()}.")
+        description = f"{text[0].upper()}{text[1:]}."
+        command: argparse.ArgumentParser = commands.add_parser(
+            name, parents=[common], help=text, description=description
+        )
         command.set_defaults(run=run)
         return command
 
-    apps.add_commands(add)
-    return parser
+    return add
 
 
 def _version() -> str:

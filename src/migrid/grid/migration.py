@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import request
+from .application import Level
 from .errors import OptionError, UnknownError
-from .report import Report
+from .plan import Plan
+from .report import Report, Result
 from .standing import Standing
 
 OPTIONS = tuple(field.name for field in dataclasses.fields(request.Request))
@@ -72,6 +74,23 @@ def source(asked: request.Request, answers: Mapping[str, Answer]) -> str:
             "say which one with -e source_grid=…"
         )
     raise UnknownError("\n".join([f"{asked.app} is on no grid that it could move from.", *_inventory(asked, answers)]))
+
+
+def report_of(plan: Plan) -> Report:
+    """A plan as the report of a move that was only planned."""
+    asked = plan.request
+    blocking = (found for found in plan.findings if found.level is Level.BLOCKS)
+    return Report(
+        move="",
+        action=asked.action,
+        app=asked.app,
+        source_grid=asked.source_grid,
+        target_grid=asked.target_grid,
+        target_app=asked.target_app,
+        result=Result.PLANNED,
+        predicted_downtime_seconds=plan.downtime_seconds,
+        error="\n".join(f"{found.check}: {found.text} {found.remedy}".rstrip() for found in blocking),
+    )
 
 
 def artifacts(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ...table import table
@@ -16,9 +16,7 @@ from ..errors import DefinitionError, GridError
 from ..properties import effective
 from ..reconcile import Change, reconcile
 from ..standing import Observed, explained, sentence
-from .opened import add_json, applications, print_json
-
-Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+from .opened import Add, add_json, applications, print_json
 
 
 def add_commands(add: Add) -> None:

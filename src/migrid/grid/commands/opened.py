@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ from .. import records
 from ..applications import Applications
 from ..opening import open_engine
 from ..state import ETC, ROOT, State
+
+Command = Callable[[argparse.Namespace], int]
+Add = Callable[[str, Command, str], argparse.ArgumentParser]
+"""Offer a command by its name, with what runs it and what it does in one line."""
 
 
 def add_places(parser: argparse.ArgumentParser, default: object) -> None:

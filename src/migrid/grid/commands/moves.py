@@ -1,0 +1,171 @@
+"""The commands of `mig-grid` about moves to this grid."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+
+from ...table import table
+from .. import control, helper, live, names, request
+from ..clock import SystemClock
+from ..errors import UnknownError
+from ..migration import OPTIONS
+from ..plan import Plan
+from ..report import Result
+from ..request import Request
+from ..state import State
+from .opened import Add, add_json, print_json, state
+
+GOOD = (Result.MIGRATED, Result.SNAPSHOTTED, Result.PLANNED)
+PATIENCE = 5.0
+HELP = {
+    "target_app": "its name here; default: the same",
+    "action": "migrate (default) or snapshot",
+    "stop_timeout": "seconds until SIGKILL; default: each container's own",
+    "bandwidth_limit": "bytes a second, such as 10M",
+    "cut_over": "when_ready (default), now, or a time such as 2030-05-31T02:00:00+02:00",
+    "destroy_source": "after_healthy (default) or keep",
+}
+
+
+def add_commands(add: Add, group: Callable[[str, str], Add]) -> None:
+    """The commands, as `cli` offers them."""
+    moves = add("moves", list_moves, "list the moves to this grid, the latest last")
+    add_json(moves)
+    _add_request(add("plan", make_plan, "say what a move to this grid would do, and change nothing"))
+    move = group("move", "start, follow and steer moves to this grid")
+    start = move("start", start_move, "move an application to this grid, and follow it")
+    _add_request(start)
+    start.add_argument("--override-lock", action="store_true", help="take the place of a move that nobody carries out")
+    start.add_argument("--detach", action="store_true", help="do not follow it")
+    add_json(_with_move(move("follow", follow, "show how far a move is until it ends, and its report")))
+    _with_move(move("cancel", cancel, "turn a move back; the application stays where it was"))
+    when = _with_move(move("cut-over", cut_over, "let a move stop the application at another time"))
+    when.add_argument("when", metavar="WHEN", help=HELP["cut_over"])
+    _with_move(move("log", show_log, "print the log of a move"))
+
+
+def list_moves(args: argparse.Namespace) -> int:
+    """`mig-grid moves`."""
+    here = state(args)
+    every = [
+        (move, helper.request_of(here, move), live.news(here, move, 0.0, 0.0, SystemClock())) for move in here.moves()
+    ]
+    if args.json:
+        print_json([{"move": move, "request": asked, "report": news.report} for move, asked, news in every])
+        return 0
+    rows = ((move, *_asked(asked), _outcome(news)) for move, asked, news in every)
+    print(table(["Move", "Action", "Application", "From", "Here", "Result"], rows))
+    return 0
+
+
+def make_plan(args: argparse.Namespace) -> int:
+    """`mig-grid plan`."""
+    plan = helper.make_plan(state(args), _request(args))
+    if args.json:
+        print_json(plan)
+    else:
+        print(plan.text())
+    return _judged(plan)
+
+
+def start_move(args: argparse.Namespace) -> int:
+    """`mig-grid move start`."""
+    here = state(args)
+    started = helper.start_move(here, _request(args))
+    print(f"Move {started.move} {'was under way already' if started.attached else 'is under way'}.")
+    print("It goes on when this command ends.")
+    return 0 if args.detach else _follow(here, started.move, args.json)
+
+
+def follow(args: argparse.Namespace) -> int:
+    """`mig-grid move follow`."""
+    here = state(args)
+    return _follow(here, _move(here, args.move), args.json)
+
+
+def cancel(args: argparse.Namespace) -> int:
+    """`mig-grid move cancel`."""
+    here = state(args)
+    move = _move(here, args.move)
+    control.cancel(here.move_directory(move), _asked_of(here, move).action)
+    print(f"Move {move} is turned back.")
+    return _follow(here, move, as_json=False)
+
+
+def cut_over(args: argparse.Namespace) -> int:
+    """`mig-grid move cut-over`."""
+    here = state(args)
+    move = _move(here, args.move)
+    control.cut_over(here.move_directory(move), args.when)
+    print(f"Move {move} stops the application: {request.cut_over(args.when)}.")
+    return 0
+
+
+def show_log(args: argparse.Namespace) -> int:
+    """`mig-grid move log`."""
+    here = state(args)
+    path = here.move_directory(_move(here, args.move)) / "log"
+    print(path.read_text(encoding="utf-8") if path.exists() else "", end="")
+    return 0
+
+
+def _add_request(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("app", metavar="APP", help="name of the application on its grid")
+    parser.add_argument("--from", dest="source_grid", required=True, metavar="GRID", help="the grid where it is")
+    parser.add_argument("--as", dest="target_app", metavar="NAME", help=HELP["target_app"])
+    for option in ("action", "stop_timeout", "bandwidth_limit", "cut_over", "destroy_source"):
+        parser.add_argument(f"--{option.replace('_', '-')}", help=HELP[option])
+    add_json(parser)
+
+
+def _with_move(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("move", metavar="MOVE|APP", help="the move, or the application of the latest one")
+    return parser
+
+
+def _request(args: argparse.Namespace) -> Request:
+    given = {name: getattr(args, name, None) for name in OPTIONS}
+    return request.parse({**given, "target_grid": state(args).configuration().name})
+
+
+def _move(here: State, text: str) -> str:
+    return text if text in here.moves() else live.latest(here, names.application(text.lower()))
+
+
+def _asked_of(here: State, move: str) -> Request:
+    asked = helper.request_of(here, move)
+    if asked is None:
+        raise UnknownError(f"Nothing is known of what was asked of move {move}.")
+    return asked
+
+
+def _follow(here: State, move: str, as_json: bool) -> int:
+    shown, since = "", 0.0
+    while True:
+        news = live.news(here, move, since, PATIENCE, SystemClock())
+        since = news.since
+        if news.finished and news.report:
+            print_json(news.report) if as_json else print(news.report.text())
+            return 0 if news.report.result in GOOD else 1
+        if news.line != shown and not as_json:
+            shown = news.line
+            print(f"{time.strftime('%H:%M:%S')}  {shown}", flush=True)
+
+
+def _judged(plan: Plan) -> int:
+    return 1 if plan.blocked else 0
+
+
+def _asked(asked: Request | None) -> Iterator[str]:
+    if asked is None:
+        return iter(("", "", "", ""))
+    return iter((asked.action.value, asked.app, asked.source_grid, asked.target_app))
+
+
+def _outcome(news: live.News) -> str:
+    if news.report is None:
+        return f"under way: {news.line}" if news.line else "under way"
+    left = " (not finished yet)" if news.report.left_to_do else ""
+    return f"{news.report.result.value}{left}"
