@@ -9,6 +9,7 @@ line and exit status 2.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import syslog
 import traceback
@@ -106,7 +107,12 @@ class Gate:
         elif word == "images":
             self._send_images(app, move)
         else:
-            self.source.send_trees(app, move, Channel(INPUT, OUTPUT, lambda: None))
+            self._send_trees(app, move)
+
+    def _send_trees(self, app: str, move: str) -> None:
+        """This process and sudo hold the sender's descriptors too, so this one ends when the connection does."""
+        self.source.send_trees(app, move, Channel(INPUT, OUTPUT, lambda: None))
+        _wait_until_left()
 
     def _send_images(self, app: str, move: str) -> None:
         with os.fdopen(INPUT, "rb", closefd=False) as lines, os.fdopen(OUTPUT, "wb", closefd=False) as stream:
@@ -164,6 +170,14 @@ class Gate:
         if lock is None or (lock.move, lock.target_grid) != (move, self.peer):
             held = f"holds the lock of move {lock.move} to grid {lock.target_grid}" if lock else "is not locked"
             raise LockedError(f"{app} {held}, so that move {move} of grid {self.peer} may not touch it")
+
+
+def _wait_until_left() -> None:
+    """Until nobody is at the other end of the connection any more."""
+    poll = select.poll()
+    poll.register(INPUT, select.POLLRDHUP)
+    poll.register(OUTPUT, 0)
+    poll.poll()
 
 
 def _send_probe() -> None:

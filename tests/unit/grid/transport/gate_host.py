@@ -46,8 +46,10 @@ def make_grid(state: State) -> None:
 class GateHost:
     """The host of grid-a, of which grid-b is a peer. `ssh` is the directory of grid-b's keys."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, gate: str = "gate_process.py") -> None:
+        place.mkdir(exist_ok=True)
         self.place = place
+        self._gate = TESTS / gate
         self.state = State(place / "state", place / "etc")
         self.ssh = place / "ssh"
         self.port = free_port()
@@ -59,9 +61,13 @@ class GateHost:
         self.process = self._start_sshd()
 
     def let_in(self, peer: str, public_key: str) -> None:
-        gate = f"PYTHONPATH={':'.join(filter(None, sys.path))} {sys.executable} {TESTS / 'gate_process.py'}"
+        gate = f"PYTHONPATH={':'.join(filter(None, sys.path))} {sys.executable} {self._gate}"
         line = f'restrict,command="{gate} {self.place} {peer}" {public_key}'
         (self.place / "authorized_keys").write_text(line)
+
+    def configure(self, **changes: object) -> None:
+        path = self.state.etc / "grid.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
     def remote(self, **changes: object) -> RemoteSource:
         peer = Peer(**{"address": "127.0.0.1", "ssh_port": self.port, "account": getpass.getuser(), **changes})
