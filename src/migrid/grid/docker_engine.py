@@ -76,7 +76,7 @@ class DockerEngine:
             users.setdefault((container.image_id, container.image), []).append(container.service)
         known = {item["Id"]: item for item in self.cli.inspect("image", (image for image, _ in users))}
         return tuple(
-            docker_inspect.image(known[image], reference, services)
+            docker_inspect.image(known[image], reference if is_id(reference) else familiar(reference), services)
             for (image, reference), services in sorted(users.items())
             if image in known
         )
@@ -86,7 +86,7 @@ class DockerEngine:
         return Examination(self.cli, definition, model, self._of(definition.name)).findings()
 
     def start(self, definition: Definition) -> None:
-        self._up(definition, "--no-recreate", *_scale(definition), *definition.services)
+        self._up(definition, definition.services, "--no-recreate")
 
     def build(self, definition: Definition) -> None:
         self.cli.run(*_compose(definition), "build", "--quiet", *definition.services, timeout=WORK)
@@ -94,12 +94,12 @@ class DockerEngine:
         self.cli.run(*_compose(definition), *pull, *definition.services, timeout=WORK)
 
     def apply(self, definition: Definition, anew: Collection[str] = ()) -> None:
-        self._up(definition, "--remove-orphans", *_scale(definition), *definition.services)
+        self._up(definition, definition.services, "--remove-orphans")
         if anew:
-            self._up(definition, "--force-recreate", "--no-deps", *_scale(definition), *sorted(anew))
+            self._up(definition, sorted(anew), "--force-recreate", "--no-deps")
 
     def stop(self, project: str, timeout: float | None) -> None:
-        seconds = () if timeout is None else ("--time", str(round(timeout)))
+        seconds = () if timeout is None else ("-t", str(round(timeout)))
         members = [item for item in self._of(project) if docker_inspect.is_running(item)]
         longest = max([timeout or 0, *(item["Config"].get("StopTimeout") or _STOP_TIMEOUT for item in members)])
         for wave in docker_inspect.stop_waves(members):
@@ -108,7 +108,7 @@ class DockerEngine:
     def kill(self, project: str) -> None:
         running = [item["Id"] for item in self._of(project) if docker_inspect.is_running(item)]
         if running:
-            self.cli.run("stop", "--time", "0", *running)
+            self.cli.run("stop", "-t", "0", *running)
 
     def set_restart_policies(self, policies: Mapping[str, str]) -> None:
         for policy in sorted(set(policies.values())):
@@ -149,8 +149,14 @@ class DockerEngine:
             raise HookError(f"{what} failed with exit status {outcome.status}: {words or 'it printed nothing'}")
 
     def save_images(self, images: Sequence[str], known_layers: frozenset[str], stream: BinaryIO) -> None:
-        layers = [item["RootFS"].get("Layers") or () for item in self.cli.inspect("image", images)]
-        _save(self.cli, images, layers_to_leave_out(layers, known_layers), stream)
+        """The archive has no references: the engine that loads it would take one from an image of its own."""
+        found = {name: item for name in images for item in self.cli.inspect("image", [name])}
+        missing = [name for name in images if name not in found]
+        if missing:
+            raise EngineError(f"The image {missing[0]} is not on this grid; build it, pull it, or load it.")
+        layers = [item["RootFS"].get("Layers") or () for item in found.values()]
+        left_out = layers_to_leave_out(layers, known_layers)
+        _save(self.cli, dict.fromkeys(item["Id"] for item in found.values()), left_out, stream)
 
     def load_images(self, stream: BinaryIO) -> None:
         self.cli.feed(stream, "load", "--quiet")
@@ -203,9 +209,14 @@ class DockerEngine:
             )
         return outcome.output
 
-    def _up(self, definition: Definition, *options: str) -> None:
-        quiet = ("up", "--detach", "--no-build", "--pull", "never", "--quiet-pull")
-        self.cli.run(*_compose(definition), *quiet, *options, timeout=WORK)
+    def _up(self, definition: Definition, services: Sequence[str], *options: str) -> None:
+        """Services of which none is named are all of the definition that have no profile."""
+        scale = [
+            f"{service}={count}" for service, count in definition.scale.items() if not services or service in services
+        ]
+        scaled = [word for pair in scale for word in ("--scale", pair)]
+        up = ("up", "--detach", "--no-build", "--pull", "never", *options, *scaled)
+        self.cli.run(*_compose(definition), *up, *services, timeout=WORK)
 
     def _remove_image(self, data: Data) -> None:
         """Remove an image by all its names. That others are built on it, or that a container was just made, is no
@@ -220,18 +231,12 @@ def _compose(definition: Definition) -> list[str]:
     return compose_arguments(definition, "--progress", "quiet", *(ALL_PROFILES if definition.services else ()))
 
 
-def _scale(definition: Definition) -> list[str]:
-    return [word for service, count in definition.scale.items() for word in ("--scale", f"{service}={count}")]
-
-
-def _save(cli: DockerCli, wanted: Sequence[str], left_out: frozenset[str], stream: BinaryIO) -> None:
-    """Without a tag, the engine would save all images of that name."""
+def _save(cli: DockerCli, ids: Iterable[str], left_out: frozenset[str], stream: BinaryIO) -> None:
     broken: tarfile.TarError | None = None
-    names = [reference if is_id(reference) else familiar(reference) for reference in wanted]
-    with cli.reading("save", *names) as archive:
+    with cli.reading("save", *ids) as archive:
         try:
             copy_archive(archive, stream, left_out)
         except tarfile.TarError as error:
             broken = error  # if the engine failed, its own words are raised when the stream is closed
     if broken:
-        raise EngineError(f"The engine's archive of {', '.join(names)} is not complete: {broken}")
+        raise EngineError(f"The engine's archive of images is not complete: {broken}")

@@ -59,9 +59,9 @@ def make_volume(cli: DockerCli, tree: Tree, helper_image: str) -> None:
         return
     chosen = [*_pairs("--opt", tree.driver_options), *_pairs("--label", tree.labels)]
     cli.run("volume", "create", "--driver", tree.driver, *chosen, "--", tree.location)
-    made = cli.inspect("volume", [tree.location])[0]
     if tree.driver == "local" and not tree.driver_options:
-        _make_subvolume(cli, Path(made["Mountpoint"]), helper_image)
+        for made in cli.inspect("volume", [tree.location]):
+            _make_subvolume(cli, Path(made["Mountpoint"]), helper_image)
 
 
 def remove_volume(cli: DockerCli, tree: Tree) -> None:
