@@ -7,6 +7,7 @@ the host at once, each with the name of the variable, its value, and what is acc
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 try:
-    from migrid.provision.inventory import PREFIXES, Problem, problems
+    from migrid.provision.grids import Place, place
+    from migrid.provision.inventory import PREFIXES, Problem, grid_problems, problems
 except ImportError as error:
     MISSING: ImportError | None = error
 else:
     MISSING = None
 
 ROLES = Path(__file__).parents[1] / "roles"
-GROUPS = {"system_container": "system_containers", "grid": "grids"}
+GRIDS = "grids"
+GROUPS = {"system_container": "system_containers", "grid": GRIDS}
 SECRET = ("mig_users", "mig_certificates", "grid_app_config", "grid_applications")
 
 
@@ -49,6 +52,7 @@ class ActionModule(ActionBase):
             for name in sorted(_required(specs, variables) - set(variables))
         ]
         found += problems(values, options)
+        found += self._among_grids(variables)
         if not found:
             return {"changed": False}
         host = variables.get("inventory_hostname", "?")
@@ -80,6 +84,15 @@ class ActionModule(ActionBase):
             except ValueError as error:
                 found.append(Problem(name, str(error)))
         return values, found
+
+    def _among_grids(self, variables: dict[str, Any]) -> list[Problem]:
+        """What is wrong with the host among the grids, if it is one. A grid without a place has reported why."""
+        host, grids = variables.get("inventory_hostname", "?"), variables.get("groups", {}).get(GRIDS, [])
+        places: dict[str, Place] = {}
+        for grid in grids if host in grids else []:
+            with contextlib.suppress(AnsibleError, ValueError):
+                places[grid] = place(grid, variables["hostvars"][grid])
+        return grid_problems(host, places) if host in places else []
 
 
 def _options(spec: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The filter ``grid_places``."""
+"""The filters ``grid_places`` and ``grid_properties``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from migrid.provision.grids import place
+from ansible.errors import AnsibleFilterError
+
+from migrid.grid.errors import GridError
+from migrid.provision.grids import app_config, place
 
 
 def _grid_places(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -15,8 +18,16 @@ def _grid_places(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]]
     return {host: asdict(place(host, hostvars[host])) for host in hosts}
 
 
+def _grid_properties(given: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, str]]:
+    """The properties that applications get on a grid, all as text."""
+    try:
+        return app_config(given)
+    except GridError as error:
+        raise AnsibleFilterError(f"grid_app_config: {error}") from error
+
+
 class FilterModule:
     """Filters about the grids of an inventory."""
 
-    def filters(self) -> dict[str, Callable[..., dict[str, dict[str, Any]]]]:
-        return {"grid_places": _grid_places}
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"grid_places": _grid_places, "grid_properties": _grid_properties}

@@ -49,9 +49,9 @@ def make_host_keys() -> bool:
     return True
 
 
-def host_keys(directory: Path = SSH) -> list[str]:
-    """The public keys of this host's SSH service."""
-    return sorted(_type_and_content(path) for path in directory.glob(HOST_KEYS))
+def host_keys(directory: Path | None = None) -> list[str]:
+    """The public keys of this host's SSH service, whose configuration is in `directory`."""
+    return sorted(_type_and_content(path) for path in (directory or SSH).glob(HOST_KEYS))
 
 
 def _type_and_content(public: Path) -> str:

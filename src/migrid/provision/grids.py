@@ -1,13 +1,19 @@
-"""The grids of an inventory: what each is called, and where the others and their clients reach it."""
+"""The grids of an inventory: what each is called, where the others reach it, and what can be wrong with that."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..grid import declared, names, properties
+from ..grid.errors import GridError
+
 ACCOUNT = "mig-grid"
 SSH_PORT = 22
+
+Found = Iterator[tuple[str, str]]
+"""Problems, each as the variable and what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -38,3 +44,64 @@ def place(host: str, variables: Mapping[str, Any]) -> Place:
 def _first(variables: Mapping[str, Any], names: tuple[str, ...], default: Any) -> Any:
     """The value of the first of the variables that has one."""
     return next((variables[name] for name in names if variables.get(name)), default)
+
+
+def app_config(given: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, str]]:
+    """`grid_app_config` as the grid's configuration has it. Raises GridError, which shows no value."""
+    return {names.application(app): properties.checked(wanted) for app, wanted in given.items()}
+
+
+def place_problems(host: str, places: Mapping[str, Place]) -> Found:
+    """What is wrong with the place of `host` among those of all grids, by host."""
+    here = places[host]
+    others = {other: place for other, place in places.items() if other != host}
+    try:
+        names.grid(here.name)
+    except GridError as error:
+        yield "grid_name", str(error).rstrip(".")
+    for other, there in others.items():
+        if there.name == here.name:
+            yield "grid_name", f"{here.name!r} is the name of {other} too; give each grid its own"
+        if (there.address, there.ssh_port) == (here.address, here.ssh_port):
+            yield (
+                "grid_address",
+                f"{here.address!r} with port {here.ssh_port} is where {other} is too; give each grid its own",
+            )
+
+
+def variable_problems(values: Mapping[str, Any]) -> Found:
+    """What is wrong with the variables of one grid. No value of a property is shown."""
+    yield from _applications(values)
+    yield from _app_config(values)
+    yield from _repository(values)
+
+
+def _applications(values: Mapping[str, Any]) -> Found:
+    entries = [_without_remote_src(entry) for entry in values.get("grid_applications", [])]
+    try:
+        declared.parse(entries, "grid_applications")
+    except GridError as error:
+        for line in str(error).splitlines():
+            yield "grid_applications", line.removeprefix("grid_applications").removeprefix(": ")
+
+
+def _without_remote_src(entry: Any) -> Any:
+    return {key: value for key, value in entry.items() if key != "remote_src"} if isinstance(entry, Mapping) else entry
+
+
+def _app_config(values: Mapping[str, Any]) -> Found:
+    for app, wanted in values.get("grid_app_config", {}).items():
+        if not isinstance(wanted, Mapping):
+            yield "grid_app_config", f"{app}: is not a mapping of names to values"
+            continue
+        try:
+            app_config({app: wanted})
+        except GridError as error:
+            yield "grid_app_config", f"{app}: {error}"
+
+
+def _repository(values: Mapping[str, Any]) -> Found:
+    if values.get("grid_engine_packages") == "docker":
+        for name in ("grid_docker_repository_url", "grid_docker_repository_key"):
+            if not values.get(name):
+                yield name, "is missing though grid_engine_packages is docker"

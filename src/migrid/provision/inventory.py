@@ -19,6 +19,7 @@ from ..site import values as kinds
 from ..site.errors import EntriesError
 from ..site.users import parse_entries
 from ..site.values import WrongValueError
+from . import grids
 from .certificates import certificate_problems
 
 PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "system_container_", "grid_")
@@ -35,6 +36,11 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.variable}: {self.message}"
+
+
+def grid_problems(host: str, places: Mapping[str, grids.Place]) -> list[Problem]:
+    """Everything wrong with the place of the grid on ``host`` among those of all grids of the inventory, by host."""
+    return [Problem(variable, message) for variable, message in grids.place_problems(host, places)]
 
 
 def problems(values: Mapping[str, Any], known: Collection[str]) -> list[Problem]:
@@ -132,6 +138,8 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "sftp_max_sessions": _count,
     "sftp_login_grace_time": _count,
     "sftp_per_source_max_startups": _count,
+    "grid_address": kinds.address,
+    "grid_ssh_port": kinds.port,
 }
 
 
@@ -152,7 +160,7 @@ def _listen_addresses(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[Problem]:
-    for check in (_shared_ports, _missing_access_name, _same_virtual_host, _stray_state, _users, _certificates):
+    for check in (_shared_ports, _missing_access_name, _same_virtual_host, _stray_state, _users, _certificates, _grid):
         yield from check(values)
 
 
@@ -198,6 +206,11 @@ def _stray_state(values: Mapping[str, Any]) -> Iterator[Problem]:
     home, state = values.get("mig_home"), values.get("mig_state")
     if home and state and not state.startswith(f"{home}/"):
         yield Problem("mig_state", f"{state!r} is not below mig_home ({home!r}); give a directory there")
+
+
+def _grid(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for variable, message in grids.variable_problems(values):
+        yield Problem(variable, message)
 
 
 def _users(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from migrid.provision.config_set import ConfigSet, ConfigSetError, File
+
+PROJECT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -152,3 +157,24 @@ def test_an_unknown_owner_is_an_error_before_any_change(config_set: ConfigSet) -
         config_set.write([File("a.conf", b"one\n", owner="nobody-here")])
     assert not config_set.live.exists()
     assert not list(config_set.root.glob(".sftp.*"))
+
+
+def test_a_secret_stays_one_in_every_later_change(config_set: ConfigSet) -> None:
+    config_set.write([File("grid.json", b"password 1", 0o600, secret=True), File("open.conf", b"one\n")])
+    changed = config_set.plan([File("grid.json", b"password 2", 0o600), File("open.conf", b"two\n")])
+    assert {change.path: change.secret for change in changed} == {"grid.json": True, "open.conf": False}
+    assert {change.path: change.secret for change in config_set.plan([])} == {"grid.json": True, "open.conf": False}
+    assert {change.path: change.secret for change in config_set.remove()} == {"grid.json": True, "open.conf": False}
+
+
+def test_a_secret_is_shown_in_no_difference(tmp_path: Path) -> None:
+    secret = {"name": "probe", "files": [{"path": "grid.json", "secret_content": "hidden-value", "mode": "0600"}]}
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    playbook = [{"hosts": "localhost", "gather_facts": False, "vars": here, "tasks": [{"config_set": secret}]}]
+    (tmp_path / "playbook.yml").write_text(yaml.safe_dump(playbook))
+    command = [Path(sys.executable).with_name("ansible-playbook"), "--check", "--diff", "-vvv", "-i", "localhost,"]
+    result = subprocess.run(
+        [*command, tmp_path / "playbook.yml"], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert "+another secret" in result.stdout, result.stdout
+    assert "hidden-value" not in result.stdout
