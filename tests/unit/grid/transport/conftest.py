@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from gate_host import GateHost, make_grid
+from real_sshd import Sshd
 
 from migrid.grid.remote import RemoteSource
 from migrid.grid.state import State
@@ -20,11 +21,18 @@ def grid_a(tmp_path: Path) -> State:
     return state
 
 
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    sshd = Sshd(tmp_path_factory.mktemp("sshd"))
+    yield sshd
+    sshd.stop()
+
+
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[GateHost]:
-    host = GateHost(tmp_path)
+def host(tmp_path: Path, sshd: Sshd) -> Iterator[GateHost]:
+    host = GateHost(tmp_path, sshd)
     yield host
-    host.stop()
+    host.thaw()
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
-from gate_host import GateHost, make_key
+from gate_host import GateHost
 from gate_process import Sample
+from real_sshd import free_port, make_key
 from sample_verbs import APP, ARCHIVE, CALLS, LOCK, MOVE, RESULTS
 
 from migrid.grid import channels, wire
@@ -223,14 +224,13 @@ def test_an_endless_line_ends_the_connection(host: GateHost, ending: bytes) -> N
 
 
 def test_a_grid_that_is_no_peer_any_more_is_refused(host: GateHost, remote: RemoteSource) -> None:
-    host.let_in("grid-c", (host.ssh / "id_ed25519.pub").read_text())
+    host.let_in("grid-c")
     with pytest.raises(RefusedError, match="grid-c is no peer of grid grid-a"):
         remote.facts()
 
 
 def test_a_key_that_is_not_known_is_refused_with_what_to_do(host: GateHost, remote: RemoteSource) -> None:
     (host.ssh / "id_ed25519").unlink()
-    (host.ssh / "id_ed25519.pub").unlink()
     make_key(host.ssh / "id_ed25519")
     with pytest.raises(RefusedError, match=r"does not accept this grid's key, .*id_ed25519\.pub.*grids\.yml"):
         remote.facts()
@@ -245,9 +245,8 @@ def test_another_host_key_is_refused_with_what_to_do(host: GateHost, name: str) 
 
 
 def test_a_port_where_nothing_listens(host: GateHost) -> None:
-    host.stop()
     with pytest.raises(UnreachableError, match=r"Grid grid-a \(127\.0\.0\.1, port \d+\) does not answer: .*refused"):
-        host.remote().facts()
+        host.remote(ssh_port=free_port()).facts()
 
 
 def test_an_address_is_never_an_option(host: GateHost) -> None:
@@ -284,17 +283,16 @@ def test_a_blackhole_is_noticed(host: GateHost, remote: RemoteSource, monkeypatc
 
 def test_a_gate_that_says_nothing_is_unreachable(host: GateHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "GREETING_SECONDS", 0.3)
-    (host.place / "authorized_keys").write_text(f'command="cat" {(host.ssh / "id_ed25519.pub").read_text()}')
+    host.sshd.let_in("cat")
     with pytest.raises(UnreachableError, match="its gate does not answer"):
         host.remote().facts()
 
 
 def test_something_else_than_a_gate_is_refused(host: GateHost) -> None:
-    key = (host.ssh / "id_ed25519.pub").read_text()
-    (host.place / "authorized_keys").write_text(f'command="echo migrid-gate 2" {key}')
+    host.sshd.let_in("echo migrid-gate 2")
     with pytest.raises(RefusedError, match=r"'migrid-gate 2' in place of 'migrid-gate 1'.*same release"):
         host.remote().facts()
-    (host.place / "authorized_keys").write_text(f'command="sudo-is-not-there" {key}')
+    host.sshd.let_in("sudo-is-not-there")
     with pytest.raises(RefusedError, match=r"has no gate for this grid: .*sudo-is-not-there.*grids\.yml"):
         host.remote().facts()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from gate_host import GateHost
+from real_sshd import Sshd
 
 from migrid.grid.application import Definition, Image
 from migrid.grid.local import LocalTarget
@@ -32,8 +33,8 @@ CONTENT = bytes(range(256)) * 4096
 class Grids:
     """grid-a, behind sshd, has the application; grid-b is here."""
 
-    def __init__(self, place: Path) -> None:
-        self.host = GateHost(place / "a", "model_gate.py")
+    def __init__(self, place: Path, sshd: Sshd) -> None:
+        self.host = GateHost(place / "a", sshd, "model_gate.py")
         self.host.configure(engine="model")
         self.here = State(place / "b/state", place / "b/etc")
         self.here.etc.mkdir(parents=True)
@@ -51,10 +52,6 @@ class Grids:
         target = LocalTarget(self.engine, self.here)
         return Move(request, self.remote, target, self.here.move_directory("20261121T101112-0123abcd")).run()
 
-    def close(self) -> None:
-        self.remote.close()
-        self.host.stop()
-
     def _start_application(self, project: Path) -> None:
         project.mkdir()
         (project / "compose.yaml").write_text(json.dumps(COMPOSE))
@@ -67,10 +64,10 @@ class Grids:
 
 
 @pytest.fixture
-def grids(tmp_path: Path) -> Iterator[Grids]:
-    grids = Grids(tmp_path)
+def grids(tmp_path: Path, sshd: Sshd) -> Iterator[Grids]:
+    grids = Grids(tmp_path, sshd)
     yield grids
-    grids.close()
+    grids.remote.close()
 
 
 def test_a_migration(grids: Grids) -> None:
