@@ -110,7 +110,9 @@ def bind_mounts(subject: Subject) -> Iterator[Finding]:
             yield _warns("bind_mounts", text)
         else:
             text = f"{service} mounts {source}, which is outside of the project directory and does not travel."
-            yield _blocks("bind_mounts", text, f"{_move_inside(subject)} Or {_say_everywhere(str(source))}")
+            yield _blocks(
+                "bind_mounts", text, f"{_move_inside(subject)} Or, if every grid has it, {_say_everywhere(str(source))}"
+            )
 
 
 def secrets(subject: Subject) -> Iterator[Finding]:
@@ -317,7 +319,7 @@ def _move_inside(subject: Subject) -> str:
 
 
 def _say_everywhere(name: str) -> str:
-    return f"if every grid has it, say so in the Compose file: x-mig: {{present_everywhere: [{name}]}}"
+    return f"say so in the Compose file: x-mig: {{present_everywhere: [{name}]}}"
 
 
 def _ok(check: str, text: str, remedy: str = "") -> Finding:

@@ -111,8 +111,9 @@ class DockerEngine:
             self.cli.run("stop", "-t", "0", *running)
 
     def set_restart_policies(self, policies: Mapping[str, str]) -> None:
-        for policy in sorted(set(policies.values())):
-            ids = sorted(container for container, wanted in policies.items() if wanted == policy)
+        present = {item["Id"] for item in self.cli.inspect("container", policies)}
+        for policy in sorted({policies[container] for container in present}):
+            ids = sorted(container for container in present if policies[container] == policy)
             self.cli.run("update", "--restart", policy, *ids)
 
     def remove(self, project: str) -> None:

@@ -76,7 +76,7 @@ class Examination:
             link.symlink_to(self.definition.directory, target_is_directory=True)
             there = _moved(self.definition, link)
             outcome = self.cli.try_(*compose_arguments(there, *ALL_PROFILES), "config", "--format", "json")
-            words = said(outcome.errors).replace(str(link), str(self.definition.directory))
+            words = said(outcome.errors).replace(str(link.parent), str(self.definition.directory.parent))
         if outcome.status:
             text = f"The definition needs something outside of {self.definition.directory}: {words}"
             yield Finding("elsewhere", Level.BLOCKS, text, "Move it into the project directory.")

@@ -145,11 +145,12 @@ def test_kill_waits_for_nothing(tmp_path: Path) -> None:
 
 
 def test_one_command_for_each_restart_policy(tmp_path: Path) -> None:
-    shop, docker = engine(tmp_path, {})
-    shop.set_restart_policies({"b": "no", "a": "no", "c": "on-failure:3"})
-    assert docker.commands == ["update --restart no a b", "update --restart on-failure:3 c"]
+    present = {"output": json.dumps([{"Id": name} for name in "abc"]), "errors": "No such container: d", "status": 1}
+    shop, docker = engine(tmp_path, {"inspect": present})
+    shop.set_restart_policies({"b": "no", "a": "no", "c": "on-failure:3", "d": "always"})
+    assert work(docker) == ["update --restart no a b", "update --restart on-failure:3 c"]
     shop.set_restart_policies({})
-    assert len(docker.commands) == 2
+    assert len(work(docker)) == 2
 
 
 def test_remove_takes_containers_and_the_networks_that_nobody_else_uses(tmp_path: Path) -> None:
