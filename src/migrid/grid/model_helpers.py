@@ -47,10 +47,10 @@ class ModelHelpers:
 
     def remove(self, target_app: str) -> None:
         driver = read_json(_Driver, self._place(target_app))
-        if driver:
+        self._place(target_app).unlink(missing_ok=True)
+        if driver and driver.process != os.getpid():
             with suppress(ProcessLookupError):
                 os.kill(driver.process, signal.SIGKILL)
-            self._place(target_app).unlink()
 
     def _place(self, target_app: str) -> Path:
         return self._places / f"{names.application(target_app)}.json"

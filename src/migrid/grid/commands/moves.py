@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from ...table import table
-from .. import control, helper, live, names, request
+from .. import control, helper, live, request
 from ..clock import SystemClock
 from ..errors import UnknownError
 from ..migration import OPTIONS
@@ -131,7 +131,7 @@ def _request(args: argparse.Namespace) -> Request:
 
 
 def _move(here: State, text: str) -> str:
-    return text if text in here.moves() else live.latest(here, names.application(text.lower()))
+    return text if text in here.moves() else live.latest(here, text)
 
 
 def _asked_of(here: State, move: str) -> Request:
