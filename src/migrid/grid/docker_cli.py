@@ -52,6 +52,10 @@ class Outcome:
     errors: str
 
 
+class TimedOutError(EngineError):
+    """The command did not end in time, and was ended."""
+
+
 class DockerCli:
     """The command `docker` with the environment that it needs, and none that would change what Compose reads."""
 
@@ -65,12 +69,16 @@ class DockerCli:
         timeout: float | None = QUESTION,
         environment: Mapping[str, str] | None = None,
     ) -> Outcome:
-        """Run `docker` with these arguments, whatever its exit status. Raises EngineError when the engine is away.
-
-        `environment` holds further variables of the command itself. Raises TimeoutError after `timeout` seconds.
-        """
+        """Run `docker` with these arguments, whatever its exit status. Raises EngineError when the engine is away, and
+        TimedOutError after `timeout` seconds. `environment` holds further variables of the command itself."""
         process = self._start(arguments, environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        output, errors = _communicate(process, timeout)
+        try:
+            output, errors = _communicate(process, timeout)
+        except subprocess.TimeoutExpired:
+            raise TimedOutError(
+                f"`{shown(arguments)}` did not end within {timeout:g} seconds. See what the engine is busy with:"
+                " `journalctl -u docker` and `docker events`."
+            ) from None
         outcome = Outcome(process.returncode, output, errors)
         if outcome.status and is_away(outcome.errors):
             raise EngineError(explained(arguments, outcome.errors))
@@ -78,13 +86,7 @@ class DockerCli:
 
     def run(self, *arguments: str, timeout: float | None = QUESTION) -> str:
         """What the command printed. Raises EngineError unless its exit status is 0."""
-        try:
-            outcome = self.try_(*arguments, timeout=timeout)
-        except TimeoutError:
-            raise EngineError(
-                f"`{shown(arguments)}` did not end within {timeout:g} seconds. See what the engine is busy with:"
-                " `journalctl -u docker` and `docker events`."
-            ) from None
+        outcome = self.try_(*arguments, timeout=timeout)
         if outcome.status:
             raise EngineError(explained(arguments, outcome.errors))
         return outcome.output
@@ -204,10 +206,7 @@ def _each(option: str, paths: Iterable[Path]) -> list[str]:
 
 def _communicate(process: subprocess.Popen[bytes], timeout: float | None) -> tuple[str, str]:
     with _ended(process):
-        try:
-            output, errors = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            raise TimeoutError from None
+        output, errors = process.communicate(timeout=timeout)
     return output.decode(errors="replace"), errors.decode(errors="replace")
 
 

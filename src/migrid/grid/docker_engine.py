@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from . import docker_inspect, docker_mover, docker_volumes
 from .application import Container, Definition, Finding, Image, Tree, TreeKind
-from .docker_cli import ALL_PROFILES, QUESTION, WORK, DockerCli, compose_arguments, said
+from .docker_cli import ALL_PROFILES, QUESTION, WORK, DockerCli, TimedOutError, compose_arguments, said
 from .docker_examine import Examination
 from .docker_info import read_info
 from .docker_inspect import PROJECT, Data
@@ -143,7 +143,7 @@ class DockerEngine:
         what = f"The command {command[0]!r} in container {container[:12]}"
         try:
             outcome = self.cli.try_("exec", *named, container, *command, timeout=timeout, environment=environment)
-        except TimeoutError:
+        except TimedOutError:
             raise HookError(f"{what} did not end within {timeout:g} seconds; it may still be at work there.") from None
         if outcome.status:
             words = said("\n".join(f"{outcome.output}\n{outcome.errors}".splitlines()[-_KEPT_LINES:]))

@@ -54,8 +54,6 @@ class Place:
 
 def start(cli: DockerCli, place: Place, trees: Sequence[Tree], writable: bool) -> Mover:
     """The mover, started if it does not run."""
-    from .volumes.control import SocketMover
-
     if not place.image:
         raise EngineError("This grid's configuration names no helper image; the playbook playbooks/grids.yml sets it.")
     if not _runs(cli, place):
@@ -64,6 +62,8 @@ def start(cli: DockerCli, place: Place, trees: Sequence[Tree], writable: bool) -
         cli.try_("rm", "--force", place.container)
         cli.run(*command(place, trees, writable))
     _wait(cli, place)
+    from .volumes.control import SocketMover  # only a process that moves something has what it needs
+
     return SocketMover(place.socket)
 
 

@@ -10,7 +10,7 @@ import pytest
 from standin import StandIn
 
 from migrid.grid.application import Definition
-from migrid.grid.docker_cli import DockerCli, compose_arguments
+from migrid.grid.docker_cli import DockerCli, TimedOutError, compose_arguments
 from migrid.grid.errors import EngineError
 
 AWAY = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n"
@@ -75,7 +75,7 @@ def test_a_command_that_does_not_end_is_ended(tmp_path: Path) -> None:
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     with pytest.raises(EngineError, match=r"did not end within 0\.1 seconds"):
         DockerCli(str(program)).run("ps", timeout=0.1)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimedOutError):
         DockerCli(str(program)).try_("ps", timeout=0.1)
 
 
