@@ -19,6 +19,7 @@ from pathlib import Path
 from .errors import GridError, RefusedError, UnreachableError
 from .state import Peer
 from .volumes.client import Channel
+from .wire import error_class
 
 GREETING = "migrid-gate 1"
 PIPE_BYTES = 1 << 20
@@ -179,12 +180,18 @@ def _failure(way: Way, client: _Client, greeting: str) -> GridError:
             f" {_PLAYBOOK}."
         )
     if client.status == _GATE_REFUSED:
-        return RefusedError(f"{way.place} refuses: {last}")
+        return _refusal(way, last)
     if client.status == _SSH_FAILED:
         return _ssh_failure(way, client.text, last)
     if client.status <= 0:
         return UnreachableError(f"{way.place} was reached, but its gate does not answer.")
     return RefusedError(f"{way.place} has no gate for this grid: {last or 'it says nothing'}. Run {_PLAYBOOK} for it.")
+
+
+def _refusal(way: Way, last: str) -> GridError:
+    """What the gate says: its name, the class of the error, and why."""
+    _, kind, text = [*last.split(": ", 2), "", ""][:3]
+    return error_class(kind)(f"{way.place} refuses: {text or last}")
 
 
 def _ssh_failure(way: Way, text: str, last: str) -> GridError:

@@ -9,11 +9,10 @@ line and exit status 2.
 from __future__ import annotations
 
 import os
-import select
 import sys
 import syslog
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, Protocol
 
 from . import names, records, wire
@@ -38,8 +37,8 @@ _UNLOCKED = frozenset({"facts", "describe", "reaches", "seconds"})
 class GatedSource(Source, Protocol):
     """What the gate needs of its own grid: the verbs, and streams onto file descriptors that it was given."""
 
-    def send_trees(self, app: str, move: str, channel: Channel) -> None:
-        """Serve a sender beside the trees on the channel, until it has ended."""
+    def send_trees(self, app: str, move: str, channel: Channel) -> Callable[[], None]:
+        """Let a sender beside the trees serve the channel; what waits for its end."""
 
     def write_images(
         self, app: str, move: str, images: Sequence[str], known_layers: frozenset[str], stream: BinaryIO
@@ -51,12 +50,12 @@ def main() -> int:
     """Serve what SSH_ORIGINAL_COMMAND asks for; the exit status."""
     syslog.openlog("mig-grid-gate", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
     if len(sys.argv) != 2:
-        return _refuse("the forced command must be: mig-grid-gate PEER")
+        return _refuse(RefusedError("the forced command must be: mig-grid-gate PEER"))
     state = State()
     try:
         gate = Gate(sys.argv[1], state, open_source(state))
     except GridError as error:
-        return _refuse(str(error))
+        return _refuse(error)
     return gate.serve(os.environ.get("SSH_ORIGINAL_COMMAND", ""))
 
 
@@ -76,12 +75,12 @@ class Gate:
             self._serve(word, app, move)
         except GridError as error:
             _audit(f"grid {self.peer}: refused {ascii(command)[:_SHOWN]}: {error}", syslog.LOG_WARNING)
-            return _refuse(str(error))
+            return _refuse(error)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), OUTPUT)
         except Exception:
             _log_traceback()
-            return _refuse("the gate failed; the journal of its host says why")
+            return _refuse(GridError("the gate failed; the journal of its host says why"))
         return DONE
 
     def _accepted(self, command: str) -> tuple[str, str, str]:
@@ -99,20 +98,23 @@ class Gate:
 
     def _serve(self, word: str, app: str, move: str) -> None:
         widen(INPUT, OUTPUT)
-        os.write(OUTPUT, GREETING.encode() + b"\n")
+        if word == "trees":
+            self._send_trees(app, move)
+            return
+        _greet()
         if word == "verbs":
             self._answer_verbs()
-        elif word == "probe":
-            _send_probe()
         elif word == "images":
             self._send_images(app, move)
         else:
-            self._send_trees(app, move)
+            _send_probe()
 
     def _send_trees(self, app: str, move: str) -> None:
-        """This process and sudo hold the sender's descriptors too, so this one ends when the connection does."""
-        self.source.send_trees(app, move, Channel(INPUT, OUTPUT, lambda: None))
-        _wait_until_left()
+        """The sender, which says nothing until it is asked, gets the descriptors before the greeting, so that it can be
+        said what hinders it. This process and sudo hold them too, so it stays as long as the sender does."""
+        wait = self.source.send_trees(app, move, Channel(INPUT, OUTPUT, lambda: None))
+        _greet()
+        wait()
 
     def _send_images(self, app: str, move: str) -> None:
         with os.fdopen(INPUT, "rb", closefd=False) as lines, os.fdopen(OUTPUT, "wb", closefd=False) as stream:
@@ -172,21 +174,17 @@ class Gate:
             raise LockedError(f"{app} {held}, so that move {move} of grid {self.peer} may not touch it")
 
 
-def _wait_until_left() -> None:
-    """Until nobody is at the other end of the connection any more."""
-    poll = select.poll()
-    poll.register(INPUT, select.POLLRDHUP)
-    poll.register(OUTPUT, 0)
-    poll.poll()
-
-
 def _send_probe() -> None:
     for _ in range(_PROBE_PIECES):
         os.write(OUTPUT, _PROBE_PIECE)
 
 
-def _refuse(text: str) -> int:
-    print(f"mig-grid-gate: {' '.join(text.split())}", file=sys.stderr)
+def _greet() -> None:
+    os.write(OUTPUT, GREETING.encode() + b"\n")
+
+
+def _refuse(error: GridError) -> int:
+    print(f"mig-grid-gate: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
     return REFUSED
 
 

@@ -86,10 +86,10 @@ class LocalSource:
             there.close()
         return here
 
-    def send_trees(self, app: str, move: str, channel: Channel) -> None:
-        """Let a sender beside the trees serve the channel."""
+    def send_trees(self, app: str, move: str, channel: Channel) -> Callable[[], None]:
+        """Let a sender beside the trees serve the channel; what waits for its end."""
         check_lock(self._state, app, move)
-        self._engine.mover(move, self._trees(app), writable=False).send(channel)
+        return self._engine.mover(move, self._trees(app), writable=False).send(channel)
 
     def run_hooks(self, app: str, move: str, point: HookPoint, environment: Mapping[str, str]) -> None:
         check_lock(self._state, app, move)

@@ -35,8 +35,8 @@ class ModelMover:
         self.dead = True
         self.hang_up()
 
-    def send(self, channel: Channel) -> None:
-        self._mover.send(channel)
+    def send(self, channel: Channel) -> Callable[[], None]:
+        return self._mover.send(channel)
 
     def receive(self, channel: Channel, state: Path) -> Session:
         return ModelSession(self._mover.receive(channel, state), self, self._space)

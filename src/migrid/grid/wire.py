@@ -65,6 +65,14 @@ def error_answer(error: GridError) -> bytes:
     return line({"error": type(error).__name__, "message": str(error), "findings": records.to_data(findings)})
 
 
+def error_class(name: str) -> type[GridError]:
+    """The class of an error whose name crossed, if it can be made from a text; otherwise the root of all."""
+    found = getattr(errors, name, None)
+    if isinstance(found, type) and issubclass(found, GridError) and found is not BlockedError:
+        return found
+    return GridError
+
+
 def read_answer(verb: str, line: bytes) -> Any:
     """What the verb gave. Raises the error that it raised, or RefusedError when the line is no answer."""
     try:
@@ -82,11 +90,9 @@ def _result(kind: Any, data: Any) -> Any:
 
 
 def _error(said: Mapping[str, Any]) -> GridError:
-    kind = getattr(errors, said["error"], GridError)
-    if kind is BlockedError:
+    if said["error"] == BlockedError.__name__:
         return BlockedError(records.from_data(tuple[Finding, ...], said["findings"]))
-    known = isinstance(kind, type) and issubclass(kind, GridError)
-    return (kind if known else GridError)(str(said["message"]))
+    return error_class(str(said["error"]))(str(said["message"]))
 
 
 def read_line(stream: BinaryIO) -> Any:

@@ -92,8 +92,9 @@ class Session(Protocol):
 class Mover(Protocol):
     """A process beside the trees of one grid."""
 
-    def send(self, channel: Channel) -> None:
-        """Serve the sender's side on the channel until the other end closes it; returns at once."""
+    def send(self, channel: Channel) -> Callable[[], None]:
+        """Serve the sender's side on the channel until the other end closes it. Returns at once, with what waits until
+        this sender has ended, for whatever reason."""
 
     def receive(self, channel: Channel, state: Path) -> Session:
         """Lead from the receiver's side. What has arrived is remembered in the directory `state`, durably."""

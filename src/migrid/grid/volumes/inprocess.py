@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .client import Channel, Session
@@ -20,9 +20,11 @@ class InProcessMover:
     def __init__(self, trees: Mapping[str, Path]) -> None:
         self._trees = dict(trees)
 
-    def send(self, channel: Channel) -> None:
+    def send(self, channel: Channel) -> Callable[[], None]:
         trees, wire = Trees(self._trees), Wire(channel.reader, channel.writer)
-        threading.Thread(target=_send, args=(trees, wire), name="sender of volumes", daemon=True).start()
+        sender = threading.Thread(target=_send, args=(trees, wire), name="sender of volumes", daemon=True)
+        sender.start()
+        return sender.join
 
     def receive(self, channel: Channel, state: Path) -> Session:
         return Receiver(Trees(self._trees), Wire(channel.reader, channel.writer), State(state))

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sample_verbs import ARCHIVE, RESULTS
 
 from migrid.grid import wire
-from migrid.grid.errors import UnknownError
+from migrid.grid.errors import EngineError, UnknownError
 from migrid.grid.gate import Gate
 from migrid.grid.state import State
 from migrid.grid.volumes.client import Channel
@@ -54,12 +56,17 @@ class Sample:
             raise UnknownError("There is no application absent here.")
         return RESULTS[verb]
 
-    def send_trees(self, _app: str, _move: str, channel: Channel) -> None:
-        """Give back whatever comes."""
-        while content := os.read(channel.reader, 1 << 16):
-            view = memoryview(content)
-            while view:
-                view = view[os.write(channel.writer, view) :]
+    def send_trees(self, _app: str, _move: str, channel: Channel) -> Callable[[], None]:
+        """A sender that gives back whatever comes."""
+        if self._ordered("engine-away"):
+            raise EngineError("the engine is away: it says so")
+        if self._ordered("break-sender"):
+            raise ValueError("a secret detail")
+        if self._ordered("kill-sender"):
+            return lambda: None
+        sender = threading.Thread(target=echo, args=(channel,))
+        sender.start()
+        return sender.join
 
     def write_images(self, _app: str, _move: str, images: Any, known_layers: Any, stream: BinaryIO) -> None:
         assert (images, known_layers) == (("sha256:aa", "sha256:bb"), frozenset({"sha256:cc"}))
@@ -71,6 +78,13 @@ class Sample:
             return False
         order.unlink()
         return True
+
+
+def echo(channel: Channel) -> None:
+    while content := os.read(channel.reader, 1 << 16):
+        view = memoryview(content)
+        while view:
+            view = view[os.write(channel.writer, view) :]
 
 
 def session() -> int:

@@ -14,7 +14,7 @@ from real_sshd import free_port, make_key
 from sample_verbs import APP, ARCHIVE, CALLS, LOCK, MOVE, RESULTS
 
 from migrid.grid import channels, wire
-from migrid.grid.errors import GridError, LockedError, RefusedError, UnknownError, UnreachableError
+from migrid.grid.errors import EngineError, GridError, LockedError, RefusedError, UnknownError, UnreachableError
 from migrid.grid.gate import Gate
 from migrid.grid.remote import RemoteSource
 from migrid.grid.sides import Source
@@ -74,6 +74,25 @@ def test_an_archive_of_images_comes_whole(host: GateHost, remote: RemoteSource) 
     channel.close()
 
 
+def test_what_hinders_a_sender_crosses_as_itself(host: GateHost, remote: RemoteSource) -> None:
+    host.lock()
+    host.order("engine-away")
+    with pytest.raises(EngineError, match=r"Grid grid-a .* refuses: the engine is away: it says so$"):
+        remote.trees(APP, MOVE)
+    host.order("break-sender")
+    with pytest.raises(GridError, match="journal of its host") as error:
+        remote.trees(APP, MOVE)
+    assert "secret" not in str(error.value)
+
+
+def test_the_end_of_a_sender_is_seen(host: GateHost, remote: RemoteSource) -> None:
+    host.lock()
+    host.order("kill-sender")
+    channel = remote.trees(APP, MOVE)
+    assert read_all(channel) == b""
+    channel.close()
+
+
 def test_the_rate_is_measured(remote: RemoteSource) -> None:
     assert remote.probe(0.2) > 1e6
 
@@ -117,18 +136,19 @@ def test_no_other_word_is_known(grid_a: State, capfd: pytest.CaptureFixture[str]
     output, errors = capfd.readouterr()
     assert output == ""
     assert errors.startswith("mig-grid-gate: ")
+    assert "Error: " in errors
     assert errors.count("\n") == 1
     assert len(errors) < 2000
 
 
-@pytest.mark.parametrize("word", ["trees", "images"])
-@pytest.mark.parametrize("move", [MOVE, OTHER_MOVE])
-def test_no_stream_without_the_lock_of_this_move(host: GateHost, word: str, move: str) -> None:
-    if move == OTHER_MOVE:
-        host.lock()
-    done = host.run(f"{word} {APP} {move}")
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert b"may not touch it" in done.stderr
+def test_no_stream_without_the_lock_of_this_move(host: GateHost, remote: RemoteSource) -> None:
+    for locked in (False, True):
+        if locked:
+            host.state.write_lock(APP, dataclasses.replace(LOCK, move=OTHER_MOVE))
+        with pytest.raises(LockedError, match="may not touch it"):
+            remote.trees(APP, MOVE)
+        with pytest.raises(LockedError, match="may not touch it"):
+            remote.images(APP, MOVE, [], frozenset())
 
 
 @pytest.mark.parametrize(
