@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ RUN = Path("/run/migrid")
 STATE = Path("/var/lib/migrid/grid")
 _STOP_TIMEOUT = 10  # seconds, the engine's own default
 _KEPT_LINES = 12
+_VARIABLE = re.compile(r"\$\$|\$\{?([A-Za-z_][A-Za-z0-9_]*)", re.ASCII)
 
 
 class DockerEngine:
@@ -57,9 +59,9 @@ class DockerEngine:
         return model
 
     def variables(self, definition: Definition) -> tuple[str, ...]:
-        """The names of the variables that the definition reads."""
-        lines = self._config(definition, "--variables").splitlines()[1:]
-        return tuple(sorted(line.split()[0] for line in lines if line.strip()))
+        """The names of the variables that the definition reads. Compose's own list leaves out those in lists."""
+        text = self._config(definition, "--no-interpolate", "--format", "json")
+        return tuple(sorted({match[1] for match in _VARIABLE.finditer(text) if match[1]}))
 
     def containers(self, project: str) -> tuple[Container, ...]:
         lasting = (item for item in self._of(project) if not docker_inspect.is_one_off(item))

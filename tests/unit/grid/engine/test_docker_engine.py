@@ -88,9 +88,9 @@ def test_a_definition_that_compose_refuses(tmp_path: Path) -> None:
 
 
 def test_the_variables_of_a_definition(tmp_path: Path) -> None:
-    listing = "NAME      REQUIRED   DEFAULT VALUE   ALTERNATE VALUE\nPORT      false      80\nB         true\n"
-    shop, _ = engine(tmp_path, {"--variables": {"output": listing}})
-    assert shop.variables(DEFINITION) == ("B", "PORT")
+    model = {"ports": ["${PORT:-${OTHER}}:80"], "environment": {"A": "$B", "C": "5$$ $${NOT}"}, "x": [{"y": "${LIST}"}]}
+    shop, _ = engine(tmp_path, {"--no-interpolate": {"output": json.dumps(model)}})
+    assert shop.variables(DEFINITION) == ("B", "LIST", "OTHER", "PORT")
 
 
 def test_start_makes_and_pulls_nothing_new(tmp_path: Path) -> None:
