@@ -98,7 +98,7 @@ def test_a_shop_that_never_gets_healthy(place: Place, operator: Operator) -> Non
     assert place.here.healthy()
 
 
-def test_cancel(place: Place, operator: Operator, grids: tuple[Grid, Grid]) -> None:
+def test_cancel(place: Place, operator: Operator, grids: tuple[Grid, ...]) -> None:
     struck = faults.strike(place.there, "precopy", "true")
     run = operator.start_move(app=APP, target_grid=place.there.name, cut_over=LATER, bandwidth_limit="5M")
     place.there.run(f"mig-grid move cancel {struck.happened()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -43,6 +44,18 @@ def test_there_and_back(place: Place, operator: Operator, writing: load.Load) ->
     assert back["rounds"] > 1
     stopped = [outage.since for outage in check_writes(writing, returned).outages if outage.since > began + 5]
     assert at.timestamp() - 0.5 < stopped[-1] < at.timestamp() + 3
+
+
+def test_a_round_trip(place: Place, operator: Operator, grids: tuple[Grid, ...], writing: load.Load) -> None:
+    """Over the other grids, which keep volumes on another file system, and back."""
+    files = place.here.every_kind_of_file()
+    stations = [place.here.grid, *(grid for grid in place.others if grid in grids[2:]), place.here.grid]
+    for source, target in itertools.pairwise(stations):
+        report = operator.move(app=APP, target_grid=target.name).succeeded()
+        before = Place(Shop(source), target)
+        check_report(report, before)
+        check_arrival(Shop(target), before, report, files)
+    check_writes(writing, place.here)
 
 
 def check_report(report: dict[str, object], place: Place) -> None:
@@ -112,7 +125,7 @@ def test_a_kept_source_under_another_name(place: Place, operator: Operator) -> N
     place.there.run("mig-grid unforward boutique")
 
 
-def test_a_snapshot(place: Place, operator: Operator, grids: tuple[Grid, Grid], witness: Witness) -> None:
+def test_a_snapshot(place: Place, operator: Operator, grids: tuple[Grid, ...], witness: Witness) -> None:
     """The source runs on; the copy stays stopped until somebody starts it, and then it works by itself."""
     files, before = place.here.every_kind_of_file(), len(place.here.writes().database)
     options = {"app": APP, "target_grid": place.there.name, "target_app": "copy", "action": "snapshot"}
@@ -139,4 +152,5 @@ def test_a_snapshot(place: Place, operator: Operator, grids: tuple[Grid, Grid], 
     assert copied.database == place.here.writes().database[: len(copied.database)]
     place.here.wait()
     place.there.run("mig-grid destroy copy")
+    assert witness.at_once() != [], "the witness does not see two that run on purpose"
     witness.forget()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from .grids import Grid, read_inventory
+from .grids import Grid, Seen, read_inventory
 from .moves import Operator
-from .shop import OTHER_PORT, PORT, Shop, load, start_by_hand
+from .shop import OTHER_PORT, Shop, load, start_by_hand
 from .waiting import until
 from .witness import Witness
 
@@ -22,10 +22,11 @@ VOLUMES = ("database", "files", "spool")
 
 @dataclass(frozen=True)
 class Place:
-    """Where the shop is, and where it is not."""
+    """Where the shop is, the grid that it goes to next, and the others."""
 
     here: Shop
     there: Grid
+    others: tuple[Grid, ...] = ()
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +35,9 @@ def inventory(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def grids(inventory: Path) -> tuple[Grid, Grid]:
-    first, second = read_inventory(inventory)
-    return first, second
+def grids(inventory: Path) -> tuple[Grid, ...]:
+    """At least two. Most moves are between the first two, in the order of the names."""
+    return tuple(read_inventory(inventory))
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +46,7 @@ def operator(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Opera
 
 
 @pytest.fixture(scope="session")
-def witness(grids: tuple[Grid, Grid]) -> Iterator[Witness]:
+def witness(grids: tuple[Grid, ...]) -> Iterator[Witness]:
     identify = ["docker", "inspect", "--format", "{{.Id}}"]
     ids = {
         grid.name: subprocess.run([*identify, grid.name], capture_output=True, text=True, check=True).stdout.strip()
@@ -56,7 +57,7 @@ def witness(grids: tuple[Grid, Grid]) -> Iterator[Witness]:
 
 
 @pytest.fixture(scope="session")
-def started_shop(grids: tuple[Grid, Grid]) -> None:
+def started_shop(grids: tuple[Grid, ...]) -> None:
     """The shop somewhere; one that was started by hand, unless an earlier run of the tests left one."""
     if not any(runs(grid) for grid in grids):
         start_by_hand(grids[0])
@@ -64,11 +65,11 @@ def started_shop(grids: tuple[Grid, Grid]) -> None:
 
 @pytest.fixture(scope="session")
 def writing(
-    grids: tuple[Grid, Grid], started_shop: None, tmp_path_factory: pytest.TempPathFactory
+    grids: tuple[Grid, ...], started_shop: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[load.Load]:
     """Writes to all addresses at which the shop may be, from the first test to the last."""
-    addresses = [f"http://{grid.address}:{port}" for grid in grids for port in (PORT, OTHER_PORT)]
-    with load.Load(addresses, rate=10, journal=tmp_path_factory.mktemp("load") / "answers.jsonl") as running:
+    addresses = [Shop(grid).address for grid in grids] + [Shop(grid, port=OTHER_PORT).address for grid in grids[:2]]
+    with load.Load(addresses, rate=8, journal=tmp_path_factory.mktemp("load") / "answers.jsonl") as running:
         yield running
 
 
@@ -76,22 +77,23 @@ def runs(grid: Grid, app: str = APP) -> bool:
     return any(name.startswith(f"{app}-") for name in grid.seen().running)
 
 
-def find(grids: tuple[Grid, Grid]) -> Place:
+def find(grids: tuple[Grid, ...]) -> Place:
     """Where the shop runs. It must be in one place."""
-    places = [Place(Shop(one), other) for one, other in (grids, grids[::-1]) if runs(one)]
-    assert len(places) == 1, f"the shop runs on {[place.here.grid.name for place in places]}"
-    return places[0]
+    running = [grid for grid in grids if runs(grid)]
+    assert len(running) == 1, f"the shop runs on {[grid.name for grid in running]}"
+    there, *others = (grid for grid in grids if grid != running[0])
+    return Place(Shop(running[0]), there, tuple(others))
 
 
 @pytest.fixture
-def place(grids: tuple[Grid, Grid], started_shop: None, writing: load.Load, witness: Witness) -> Place:
+def place(grids: tuple[Grid, ...], started_shop: None, writing: load.Load, witness: Witness) -> Place:
     found = find(grids)
     found.here.wait()
     return found
 
 
 @pytest.fixture(autouse=True)
-def promise(grids: tuple[Grid, Grid], place: Place, writing: load.Load, witness: Witness) -> Iterator[None]:
+def promise(grids: tuple[Grid, ...], place: Place, writing: load.Load, witness: Witness) -> Iterator[None]:
     """After each test: no acknowledged write is lost, no two copies ran at once, nothing is left behind."""
     yield
     now = find(grids)
@@ -109,19 +111,24 @@ def check_writes(writing: load.Load, shop: Shop) -> load.Verdict:
 
 
 def left_over(place: Place) -> list[str]:
-    """All that moves left on the two grids and that neither runs the shop nor tells where it went."""
-    here, there = place.here.grid.seen(), place.there.seen()
-    named = {f"{APP}_{name}" for name in VOLUMES}
+    """All that moves left on the grids and that neither is the shop nor sends its users on."""
+    here = place.here.grid.seen()
+    volumes = {f"{APP}_{name}" for name in VOLUMES}
     found = [
         *(f"container {name}" for name in here.containers - {f"{APP}-db-1", f"{APP}-web-1"}),
-        *(f"container {name} there" for name in there.containers - {FORWARD}),
-        *(f"volume {name} there" for name in there.volumes),
         *(f"network {name}" for name in here.networks - {f"{APP}_default", f"{APP}_backend"}),
-        *(f"network {name} there" for name in there.networks),
-        *(f"missing volume {name}" for name in named - here.volumes),
-        *(f"a volume too many of {sorted(here.volumes)}" for _ in range(len(here.volumes) - len(named) - 1)),
+        *(f"volume {name} is missing" for name in volumes - here.volumes),
+        *(f"one volume too many of {sorted(here.volumes)}" for _ in range(len(here.volumes) - len(volumes) - 1)),
+        *of_moves(here),
     ]
-    for seen in (here, there):
-        found += [f"state {path}" for path in seen.state if Path(path).name == "lock.json" or "exclusive/" in path]
-        found += [f"run {path}" for path in seen.run]
+    for grid in (place.there, *place.others):
+        seen = grid.seen()
+        things = (*(seen.containers - {FORWARD}), *seen.volumes, *seen.networks, *of_moves(seen))
+        found += [f"{thing} on {grid.name}" for thing in things]
     return found
+
+
+def of_moves(seen: Seen) -> list[str]:
+    """What is only there while a move is under way."""
+    locks = [path for path in seen.state if Path(path).name == "lock.json" or "exclusive/" in path]
+    return [*locks, *seen.run]
