@@ -21,7 +21,7 @@ def resolve(definition: Definition) -> dict[str, Any]:
     for path in definition.files:
         merged = _merge(merged, _load(path, variables))
     project = definition.name
-    services = {name: _service(settings) for name, settings in merged.get("services", {}).items()}
+    services = {name: _service(settings, definition.directory) for name, settings in merged.get("services", {}).items()}
     volumes = {key: _named(project, key, settings) for key, settings in merged.get("volumes", {}).items()}
     networks = {
         key: _named(project, key, settings) for key, settings in (merged.get("networks") or {"default": {}}).items()
@@ -62,15 +62,15 @@ def _merge(one: Any, other: Any) -> Any:
     return other
 
 
-def _service(settings: Mapping[str, Any]) -> dict[str, Any]:
-    mounts = [_mount(item) for item in settings.get("volumes", ())]
+def _service(settings: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    mounts = [_mount(item, directory) for item in settings.get("volumes", ())]
     ports = [_port(item) for item in settings.get("ports", ())]
     return {**settings, "volumes": mounts, "ports": ports}
 
 
-def _mount(item: Any) -> Any:
+def _mount(item: Any, directory: Path) -> Any:
     if not isinstance(item, str):
-        return item
+        return {**item, "source": str(directory / item["source"])} if item.get("type") == "bind" else item
     source, _, target = item.partition(":")
     return {"type": "volume", "source": source, "target": target}
 

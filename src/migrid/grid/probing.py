@@ -35,6 +35,8 @@ def reach(host: str, port: int) -> str:
         _connect(host, port)
     except OSError as error:
         return f"{host}, port {port}: {error.strerror or error}"
+    except UnicodeError:
+        return f"{host} is no address"
     return ""
 
 
