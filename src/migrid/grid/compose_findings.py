@@ -256,13 +256,10 @@ def _volume(subject: Subject, key: str, settings: Mapping[str, Any]) -> Iterator
         yield _blocks("volumes", "A volume is called `project`, as the project directory is.", "Rename the volume.")
     elif options.get("type") == "tmpfs":
         yield _ok("volumes", f"The volume {key} is in memory and starts empty on the target.")
-    elif not is_own(options) and not everywhere:
-        text = f"The files of the volume {key} are in {options.get('device')}, not with the engine."
+    elif not everywhere and (not is_own(driver, options) or (settings.get("external") and tree is None)):
+        place = options.get("device") or ("some other place" if driver == "local" else f"the care of {driver}")
+        text = f"The files of the volume {key} are in {place}, not with the engine."
         yield _blocks("volumes", text, f"If both grids reach the same files, {_say_everywhere(key)}")
-    elif driver != "local":
-        yield _warns(
-            "volumes", f"The volume {key} has the driver {driver}; the target must have it, with room of its own."
-        )
     elif settings.get("external"):
         text = f"The volume {settings.get('name', key)} is external: it is copied, and also stays here."
         yield _warns("volumes", text)

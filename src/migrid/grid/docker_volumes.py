@@ -33,7 +33,7 @@ def volumes(cli: DockerCli, model: Mapping[str, Any], containers: Iterable[Data]
     present = {item["Name"]: item for item in found}
     for key, wanted in sorted(declared.items()):
         data = present.get(wanted["name"])
-        if data and is_own(data.get("Options") or {}):
+        if data and is_own(data.get("Driver") or "local", data.get("Options") or {}):
             yield _tree(key, data, external=bool(wanted.get("external")))
     for name, (key, place) in sorted(anonymous.items(), key=lambda item: item[1]):
         if name in present:
@@ -46,9 +46,9 @@ def is_anonymous(tree: Tree) -> bool:
     return tree.kind is TreeKind.VOLUME and _ANONYMOUS_VOLUME.fullmatch(tree.location) is not None
 
 
-def is_own(options: Mapping[str, str]) -> bool:
-    """Whether a volume with these options keeps its files itself, rather than in memory or in some other place."""
-    return not options.get("device") and options.get("type") != "tmpfs"
+def is_own(driver: str, options: Mapping[str, str]) -> bool:
+    """Whether the engine itself keeps the files of such a volume, rather than memory or some other place."""
+    return driver == "local" and not options.get("device") and options.get("type") != "tmpfs"
 
 
 def make_volume(cli: DockerCli, tree: Tree, helper_image: str) -> None:

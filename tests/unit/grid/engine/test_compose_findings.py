@@ -206,13 +206,18 @@ def test_anonymous_volumes_of_a_scaled_service_cannot_get_names() -> None:
         ({"driver_opts": {"type": "tmpfs", "device": "tmpfs"}}, "ok"),
         ({"driver_opts": {"type": "nfs", "device": ":/export", "o": "addr=192.0.2.1"}}, "blocks"),
         ({"driver_opts": {"type": "none", "o": "bind", "device": "/mnt/x"}}, "blocks"),
-        ({"driver": "rclone"}, "warns"),
-        ({"external": True}, "warns"),
+        ({"driver": "rclone"}, "blocks"),
+        ({"external": True}, "blocks"),
     ],
 )
 def test_volumes(settings: dict[str, Any], level: str | None) -> None:
     assert found(USES_VOLUME, model=volume(**settings)) == ([("volumes", level)] if level else [])
     assert found({}, model=volume(**settings)) == []
+
+
+def test_an_external_volume_that_the_engine_keeps_is_copied() -> None:
+    tree = Tree("data", TreeKind.VOLUME, "shop_data", external=True)
+    assert found(USES_VOLUME, model=volume(external=True), trees=(tree,)) == [("volumes", "warns")]
 
 
 @pytest.mark.parametrize("listed", ["data", ":/export"])
