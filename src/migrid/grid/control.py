@@ -24,8 +24,12 @@ class Control:
 
     def check_cancel(self) -> None:
         """Raises CancelledError when the operator cancelled the move."""
-        if (self._directory / "cancel").exists():
+        if self.was_cancelled:
             raise CancelledError("The operator cancelled the move.")
+
+    @property
+    def was_cancelled(self) -> bool:
+        return (self._directory / "cancel").exists()
 
     @property
     def cut_over_at(self) -> float | None:

@@ -43,7 +43,7 @@ class Copying:
                 channel.close()
 
     def _ask(self, question: Callable[[Session], Answer]) -> Answer:
-        return self._run.at_source.ask(self._once, question)
+        return self._run.at_both.ask(self._once, question)
 
     def _once(self, question: Callable[[Session], Answer]) -> Answer:
         self._began = self._run.clock.time()

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import arrival, compose, describing, hooks, properties
-from .application import Application, Container, Definition, Finding, HookPoint, Image, Port, Tree, TreeKind
+from .application import Application, Container, Definition, Finding, HookPoint, Image, Level, Port, Tree, TreeKind
 from .arrival import Arrival
 from .clock import Clock, SystemClock
 from .compose_wishes import wishes
-from .engine import Engine
+from .engine import Engine, EngineInfo
 from .errors import BlockedError, DefinitionError, EngineError, GridError, LockedError, RightError
 from .forwarding import Forwarder, NoForwarder
 from .locking import check_lock, take_lock
@@ -101,6 +101,7 @@ class LocalTarget:
             self._write_record(arriving)
             model = self._engine.resolve(self._record(app, move).definition)
             _check_volumes(arriving, model)
+            _check_images(arriving, self._engine.info())
             if arriving.lock.action is Action.MIGRATE:
                 self._check_ports(arriving, model)
 
@@ -321,3 +322,19 @@ def _check_volumes(arriving: Arrival, model: Mapping[str, object]) -> None:
                 f"Volume {tree.name} arrived as {tree.location}, but with the properties of this grid the Compose file"
                 f" calls it {wanted.get('name')}. Take the property that its name comes from out of app_config."
             )
+
+
+def _check_images(arriving: Arrival, info: EngineInfo) -> None:
+    """Somebody may have removed what was brought."""
+    missing = [image.reference for image in arriving.application.images if image.reference not in info.images]
+    if missing:
+        raise BlockedError(
+            [
+                Finding(
+                    "images",
+                    Level.BLOCKS,
+                    f"{', '.join(missing)} came to this grid and is not here any more.",
+                    "Start the move again.",
+                )
+            ]
+        )

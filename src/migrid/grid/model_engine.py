@@ -47,7 +47,6 @@ class Faults:
 
     space: int | None = None
     taken: set[int] = field(default_factory=set)
-    hidden_images: set[str] = field(default_factory=set)
     exits: bool = False
     never_healthy: bool = False
     failing_commands: set[str] = field(default_factory=set)
@@ -113,7 +112,7 @@ class ModelEngine:
             subnets={},
             container_names=tuple(sorted(member.container.name for member in content.members)),
             volumes=tuple(sorted(content.volumes)),
-            images={name: image for name, image in content.references.items() if name not in self.faults.hidden_images},
+            images=content.references,
         )
 
     def projects(self) -> Mapping[str, Definition]:
@@ -358,8 +357,6 @@ class ModelEngine:
 
     def _image_of(self, name: str) -> Image | None:
         """The image with this reference or id."""
-        if name in self.faults.hidden_images:
-            return None
         return self._content.images.get(self._content.references.get(name, name))
 
     def _make_project(self, definition: Definition, model: Mapping[str, Any]) -> None:

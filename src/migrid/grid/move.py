@@ -91,6 +91,7 @@ class Move:
         try:
             self._run.check()
             self._begin(phase)
+            self._run.check()
         except Exception as error:
             self._fail(phase, error)
             return False
@@ -178,6 +179,8 @@ class Move:
 
     def _end(self) -> Report:
         run = self._run
+        if run.journal.position.failure is None and run.control.was_cancelled:
+            run.warn("The operator's cancel came too late.")
         found = reporting.make(run)
         run.progress.log(found.text())
         report.write(run.directory, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -38,8 +39,33 @@ def from_data(kind: type[Record], data: Any) -> Record:
     return typing.cast(Record, _read(kind, data))
 
 
+@functools.cache
+def _kinds(kind: Any) -> dict[str, Any]:
+    """The types of a record's fields."""
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
 def _read(kind: Any, data: Any) -> Any:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    origin = typing.get_origin(kind)
+    if origin is not None:
+        return _read_several(origin, typing.get_args(kind), data)
+    if kind is Any:
+        return data
+    if dataclasses.is_dataclass(kind):
+        kinds = _kinds(kind)
+        return kind(**{name: _read(kinds[name], item) for name, item in data.items() if name in kinds})
+    if issubclass(kind, (enum.Enum, Path)):
+        return kind(data)
+    if kind is float and isinstance(data, int):
+        return float(data)
+    if not isinstance(data, kind):
+        raise TypeError(f"{data!r} is not of type {kind.__name__}")
+    return data
+
+
+def _read_several(origin: Any, arguments: tuple[Any, ...], data: Any) -> Any:
+    """What a union, a tuple or another type with arguments holds."""
     if origin in (typing.Union, types.UnionType):
         return None if data is None else _read(next(item for item in arguments if item is not type(None)), data)
     if origin is tuple and arguments[-1] is not Ellipsis:
@@ -48,18 +74,6 @@ def _read(kind: Any, data: Any) -> Any:
         return tuple(_read(arguments[0], item) for item in data)
     if origin is frozenset:
         return frozenset(_read(arguments[0], item) for item in data)
-    if origin is not None and issubclass(origin, Mapping):
+    if issubclass(origin, Mapping):
         return {_read(arguments[0], key): _read(arguments[1], item) for key, item in data.items()}
-    if kind is Any or origin is not None:
-        return data
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        known = {field.name for field in dataclasses.fields(kind)}
-        return kind(**{name: _read(hints[name], item) for name, item in data.items() if name in known})
-    if issubclass(kind, (enum.Enum, Path)):
-        return kind(data)
-    if kind is float and isinstance(data, int):
-        return float(data)
-    if not isinstance(data, kind):
-        raise TypeError(f"{data!r} is not of type {kind.__name__}")
     return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ Kind = TypeVar("Kind")
 
 LEASE = 120.0
 PATIENCE: Mapping[Phase, float] = {
-    Phase.PREFLIGHT: 10.0,
+    Phase.PREFLIGHT: 30.0,
     Phase.LOCK: 30.0,
     Phase.IMAGES: 300.0,
     Phase.PROVISION: 300.0,
@@ -69,6 +70,8 @@ class Run:
         self.progress = Progress(directory, clock)
         self.at_source = Patience(source.facts, clock, self._tell, self.check)
         self.at_target = Patience(target.facts, clock, self._tell, self.check)
+        self.at_both = Patience(lambda: (target.facts(), source.facts()), clock, self._tell, self.check)
+        self._noted: dict[str, object] = {}
         self.on_wait: Callable[[str], None] = lambda _: None
 
     @property
@@ -124,8 +127,10 @@ class Run:
         return tuple(str(text) for name, text in self.notes.items() if name.startswith("warning "))
 
     def noted(self, name: str, kind: type[Kind]) -> Kind:
-        """The record that a phase left."""
-        return records.from_data(kind, self.notes[name])
+        """The record that a phase left. A note never changes."""
+        if name not in self._noted:
+            self._noted[name] = records.from_data(kind, self.notes[name])
+        return typing.cast(Kind, self._noted[name])
 
     def warn(self, text: str) -> None:
         """Say what did not go as it should, now and in the report."""
@@ -146,7 +151,7 @@ class Run:
 
     def have_patience(self, seconds: float, stubborn: bool) -> None:
         """Let what is asked from now on be waited for."""
-        for patience in (self.at_source, self.at_target):
+        for patience in (self.at_source, self.at_target, self.at_both):
             patience.seconds, patience.stubborn = seconds, stubborn
 
     def _tell(self, text: str) -> None:

@@ -12,6 +12,7 @@ from .phases import Phase
 from .prediction import Seen
 from .request import DestroySource
 from .run import LEASE, Run, lock_of
+from .sides import Action
 from .volumes.client import Round
 
 POLL = 0.25
@@ -35,8 +36,8 @@ class Steps:
 
     def preflight(self) -> None:
         run = self._run
-        known = run.at_source.ask(asking.learn, run.request, run.source, run.target, run.clock)
-        found = run.at_source.ask(asking.findings, run.request, run.source, run.target, known)
+        known = run.at_both.ask(asking.learn, run.request, run.source, run.target, run.clock)
+        found = run.at_both.ask(asking.findings, run.request, run.source, run.target, known)
         for finding in found:
             run.progress.log(f"preflight: {finding.check} {finding.level.value}: {finding.text}")
         _refuse_blocked(found)
@@ -55,7 +56,7 @@ class Steps:
         if missing:
             names = ", ".join(image.reference for image in missing)
             run.progress.log(f"images: {names} are missing on {run.request.target_grid}")
-            run.at_source.ask(self._bring_images)
+            run.at_both.ask(self._bring_images)
 
     def provision(self) -> None:
         run = self._run
@@ -64,7 +65,7 @@ class Steps:
     def precopy(self) -> None:
         run = self._run
         run.journal.note(survey=self._copying.survey())
-        run.at_target.ask(asking.refuse_full, run.request, run.target, run.known, run.survey)
+        run.at_both.ask(asking.refuse_full, run.request, run.target, run.known, run.survey)
         predicted: list[float] = []
         while not (predicted and self._is_time(predicted)):
             predicted.append(self._precopy_round())
@@ -96,7 +97,9 @@ class Steps:
         self._hooks_at_source(HookPoint.POST_RESUME)
 
     def verify(self) -> None:
-        """What differs is sent again as long as nothing writes to the source."""
+        """What differs is sent again as long as nothing writes to the source. A copy must also be able to start."""
+        if self._run.request.action is Action.SNAPSHOT:
+            self._rehearse()
         for attempt in range(1, LAST_ROUNDS + 1):
             try:
                 self._verify_once()
@@ -173,11 +176,15 @@ class Steps:
         self._log_round(f"precopy: round {number}", done)
         seen = Seen(done, self._verify_early(), began, run.clock.time())
         run.journal.note(**{f"round {number}": seen})
-        run.at_target.ask(run.target.rehearse, run.target_app, run.move)
+        self._rehearse()
         predicted = prediction.downtime(run.habits, run.survey, run.rounds)
         run.progress.log(f"precopy: predicted downtime {units.seconds(predicted)}")
         run.progress.update(predicted_downtime_seconds=predicted)
         return predicted
+
+    def _rehearse(self) -> None:
+        run = self._run
+        run.at_target.ask(run.target.rehearse, run.target_app, run.move)
 
     def _verify_early(self) -> float:
         """Read back what came, so that little is left for the stop; what differs comes again."""

@@ -28,6 +28,7 @@ from migrid.grid.sides import Action, Forward
 from migrid.grid.state import Configuration, Peer, State, write_json
 
 APP = "shop"
+GUARD_SECONDS = 5.0
 PORT = 8080
 IMAGES = ("shop-web:1", "shop-db:1")
 
@@ -240,15 +241,26 @@ class Grid:
             "images": sorted(info.images),
             "containers": info.container_names,
             "networks": sorted(self.engine._content.networks),
-            "applications": self.state.applications(),
+            "applications": [app for app in self.state.applications() if self.state.record(app)],
             "movers": sorted(self.engine.movers),
             "leftovers": sorted(self._leftovers()),
         }
 
     def _leftovers(self) -> Iterator[str]:
         for move in self.state.moves():
-            kept = {"request.json", "journal.jsonl", "progress.json", "report.json", "log", "cancel", "cut_over", "driver"}
-            yield from (f"{move}/{path.name}" for path in self.state.move_directory(move).iterdir() if path.name not in kept)
+            kept = {
+                "request.json",
+                "journal.jsonl",
+                "progress.json",
+                "report.json",
+                "log",
+                "cancel",
+                "cut_over",
+                "driver",
+            }
+            yield from (
+                f"{move}/{path.name}" for path in self.state.move_directory(move).iterdir() if path.name not in kept
+            )
         for app in self.state.applications():
             if self.state.lock(app):
                 yield f"lock of {app}"
@@ -268,10 +280,12 @@ class World:
         self.b = Grid(self.root, "grid-b", self.clock, self.load)
         self.link = Link(self.clock)
         self.journalled: Callable[[str, Mapping[str, Any]], None] = lambda event, data: None
-        self.clock.watchers.append(self.tick)
-        self.move_names: list[str] = []
+        self.clock.watchers.append(self.watch)
+        self.guarded = self.clock.now
         for number, name in enumerate(IMAGES):
-            self.a.engine.add_image(Image(f"sha256:{number:064x}", name, (), (f"sha256:{number + 9:064x}",), 10, "amd64"))
+            self.a.engine.add_image(
+                Image(f"sha256:{number:064x}", name, (), (f"sha256:{number + 9:064x}",), 10, "amd64")
+            )
         self.b.engine.add_image(Image(f"sha256:{7:064x}", "other:1", (), (f"sha256:{77:064x}",), 10, "amd64"))
 
     def provision(self, **changes: Any) -> Definition:
@@ -293,6 +307,18 @@ class World:
 
     def grid(self, name: str) -> Grid:
         return {"grid-a": self.a, "grid-b": self.b}[name]
+
+    def guard(self) -> None:
+        """What the guard of each grid does every few seconds."""
+        for grid in (self.a, self.b):
+            if self.clock.now >= grid.engine.faults.away_until:
+                grid.source.resume_lapsed()
+
+    def watch(self) -> None:
+        if self.clock.now - self.guarded >= GUARD_SECONDS:
+            self.guarded = self.clock.now
+            self.guard()
+        self.tick()
 
     def tick(self) -> None:
         """Let a write come in, where the application may answer."""
@@ -317,7 +343,6 @@ class World:
     def move(self, request: Request, name: str | None = None) -> SpiedMove:
         """A driver of a move, as MigHelper's."""
         name = name or names.new_move()
-        self.move_names.append(name)
         source, target = self.grid(request.source_grid), self.grid(request.target_grid)
         linked: Any = LinkedSource(source.source, self.link)
         return SpiedMove(self, request, linked, target.target, target.state.move_directory(name), target.clock)

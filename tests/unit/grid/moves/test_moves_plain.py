@@ -1,7 +1,9 @@
 from moves_world import World, APP
 from migrid.grid.report import Result
 
+
 def test_migrate(world: World) -> None:
     report = world.run(world.request())
-    print(world.log(report)); print(report.text())
+    print(world.log(report))
+    print(report.text())
     assert report.result is Result.MIGRATED
