@@ -7,6 +7,7 @@ the move is over.
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
 from contextlib import suppress
@@ -55,8 +56,12 @@ def start_move(state: State, request: Request, helpers: Helpers | None = None) -
 
 def make_plan(state: State, request: Request) -> Plan:
     """What a move would do. Nothing is changed but a lock, for a moment."""
-    with remote_source(state, request.source_grid) as source:
-        return asking.make_plan(request, source, open_target(state), names.new_move(), SystemClock())
+    move = names.new_move()
+    try:
+        with remote_source(state, request.source_grid) as source:
+            return asking.make_plan(request, source, open_target(state), move, SystemClock())
+    finally:
+        shutil.rmtree(state.move_directory(move), ignore_errors=True)
 
 
 def run_move(state: State, move: str) -> Report:
