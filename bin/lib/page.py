@@ -22,7 +22,8 @@ def addresses(summary: Summary) -> list[str]:
     hosts = [f"host {name}: {host['address']}" for name, host in summary["hosts"].items()]
     ways_in = [f"{key}: https://{way['name']}:{way['port']}/" for key, way in summary["virtual_hosts"].items()]
     services = [f"{key}: {service['name']} port {service['port']}" for key, service in summary["services"].items()]
-    return hosts + ways_in + services
+    grids = [f"grid {grid['name']}: {grid['address']}" for grid in summary["grids"]]
+    return hosts + ways_in + services + grids
 
 
 def name_lines(summary: Summary) -> list[str]:
@@ -35,6 +36,17 @@ def trust(summary: Summary) -> list[str]:
         f"curl --cacert {certificate} {summary['public_url']}",
         f"cp {certificate} /usr/local/share/ca-certificates/migrid.crt && update-ca-certificates",
     ]
+
+
+def move(summary: Summary) -> list[str]:
+    """How an application gets to another grid."""
+    grids = [grid["name"] for grid in summary["grids"]]
+    return [
+        f".venv/bin/ansible-playbook migrate.yml -e app={app} -e target_grid={other}"
+        for grid in summary["grids"]
+        for app in grid["applications"][:1]
+        for other in [name for name in grids if name != grid["name"]][:1]
+    ][:1]
 
 
 def login(summary: Summary) -> list[str]:
@@ -55,6 +67,7 @@ def page(summary: Summary) -> str:
         "To use the names, add to /etc/hosts:": name_lines(summary),
         "To trust the site's certificates:": trust(summary) if Path(summary["ca_file"]).exists() else [],
         "To log in as the sample user:": login(summary),
+        "To move an application to another grid, while it runs:": move(summary),
     }
     return "\n\n".join(
         "\n".join([heading, *(f"    {line}" for line in lines)]) for heading, lines in paragraphs.items() if lines

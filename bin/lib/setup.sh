@@ -163,14 +163,14 @@ build_base_image() {
     && docker tag "$id" "$1"
 }
 
-helper_base=/usr/local/share/migrid/mighelper-base.tar
+grid_share=/usr/local/share/migrid
 grid_packages=(btrfs-progs docker-cli docker-compose docker.io mmdebstrap openssh-client openssh-server python3-apt sudo)
 
 # grid_image RELEASE: the image migrid/grid:RELEASE, the base image with what roles/grid would install and build on each grid
 grid_image() {
   local base=migrid/debian:$1 image=migrid/grid:$1 recipe
   base_image "$1"
-  recipe="$(docker image inspect --format '{{.Id}}' "$base") ${grid_packages[*]} $(helper_image --check)"
+  recipe="$(docker image inspect --format '{{.Id}}' "$base") ${grid_packages[*]} debian.tar $(helper_image --check)"
   [[ $(recipe_of "$image") == "$recipe" ]] && return
   have mmdebstrap || install_packages mmdebstrap debian-archive-keyring
   step "image-grid-$1" "Building the image $image" "Check that containers on this machine reach a Debian mirror." \
@@ -183,9 +183,18 @@ helper_image() {
     | python -c 'import json, sys; print(json.load(sys.stdin)["base"])'
 }
 
+# put_image IMAGE CONTAINER:PATH: save an image to a file in a container
+put_image() {
+  local archive done=0
+  archive=$(mktemp --tmpdir="$project/build")
+  docker save --output "$archive" "$1" && docker cp "$archive" "$2" || done=$?
+  rm "$archive"
+  return "$done"
+}
+
 # Each host makes SSH keys of its own.
 build_grid_image() {
-  local name=migrid-build-grid archive=$project/build/mighelper-base.tar
+  local name=migrid-build-grid
   docker rm --force "$name" 2>/dev/null
   helper_image >"$logs/helper_image" &
   docker run --name "$name" --env DEBIAN_FRONTEND=noninteractive "$1" sh -ec "
@@ -193,12 +202,17 @@ build_grid_image() {
     apt-get install --no-install-recommends --yes --option DPkg::Options::=--force-unsafe-io ${grid_packages[*]}
     apt-get clean
     rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_*
-    mkdir --parents ${helper_base%/*}" || return
+    mkdir --parents $grid_share" || return
+  put_image "$1" "$name:$grid_share/debian.tar" || return
   wait $! || return
-  docker save --output "$archive" "$(cat "$logs/helper_image")" || return
-  docker cp "$archive" "$name:$helper_base" || return
+  put_image "$(cat "$logs/helper_image")" "$name:$grid_share/mighelper-base.tar" || return
   docker commit --change 'CMD ["/sbin/init"]' --change "LABEL migrid.recipe=\"$3\"" "$name" "$2" || return
-  docker rm "$name" && rm "$archive"
+  docker rm "$name"
+}
+
+# example: what the example application needs before it can be sent to a grid
+example() {
+  "$project/examples/applications/shop/prepare"
 }
 
 # sample_user: key and password of the first user of the embedded inventory

@@ -26,6 +26,10 @@ def summary(tmp_path: Path) -> dict[str, Any]:
             "sid": {"name": "sid.mig.test", "port": 4443, "address": "192.0.2.10"},
         },
         "services": {"grid_sftp": {"name": "io.mig.test", "host": "192.0.2.11", "port": 2222}},
+        "grids": [
+            {"name": "grid-a", "address": "192.0.2.21", "applications": ["shop", "blog"]},
+            {"name": "grid-b", "address": "192.0.2.22", "applications": []},
+        ],
         "user": {"login": "ada@example.org", "key_file": "build/key", "password_file": "build/password"},
     }
 
@@ -51,3 +55,16 @@ def test_without_a_sample_user_it_tells_of_no_login(summary: dict[str, Any], tmp
 
 def test_without_an_authority_of_the_site_it_tells_of_no_certificate(summary: dict[str, Any], tmp_path: Path) -> None:
     assert "--cacert" not in page(summary | {"ca_file": str(tmp_path / "none")}, tmp_path)
+
+
+def test_it_tells_how_to_move_an_application(summary: dict[str, Any], tmp_path: Path) -> None:
+    text = page(summary, tmp_path)
+    assert "grid grid-b: 192.0.2.22\n" in text
+    assert "migrate.yml -e app=shop -e target_grid=grid-b" in text
+
+
+@pytest.mark.parametrize("grids", [[], [{"name": "grid-a", "address": "192.0.2.21", "applications": ["shop"]}]])
+def test_without_another_grid_it_tells_of_no_move(
+    grids: list[dict[str, Any]], summary: dict[str, Any], tmp_path: Path
+) -> None:
+    assert "migrate.yml" not in page(summary | {"grids": grids}, tmp_path)
