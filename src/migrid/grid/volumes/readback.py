@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from xxhash import xxh3_128_digest
 
-from .blocks import BLOCK, CHUNK, block_count, block_range, runs
+from .blocks import BLOCK, CHUNK, block_range, runs
 from .trees import chunk_length
 
 _THREADS = 8
@@ -91,7 +91,6 @@ class ReadBack:
 
     def _read(self, reading: Reading, number: int, bits: int, last: bool) -> Found:
         length = chunk_length(number, reading.size)
-        bits &= (1 << block_count(length)) - 1
         buffer = self._buffers.get()
         try:
             view = memoryview(buffer)
@@ -114,9 +113,10 @@ def _read_run(descriptor: int, chunk: memoryview, start: int, run: tuple[int, in
         try:
             count = os.preadv(descriptor, [chunk[position:end]], start + position)
         except OSError as error:
-            if error.errno != errno.EINVAL or not _through_the_cache(descriptor):
+            if error.errno != errno.EINVAL:
                 raise
-            continue
+            _through_the_cache(descriptor)
+            count = os.preadv(descriptor, [chunk[position:end]], start + position)
         if count % BLOCK:
             return
         if count == 0:
@@ -134,8 +134,6 @@ def _past_the_cache(descriptor: int) -> None:
             raise
 
 
-def _through_the_cache(descriptor: int) -> bool:
-    """Have a file read through the page cache; false if it was."""
-    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)
-    return bool(flags & os.O_DIRECT)
+def _through_the_cache(descriptor: int) -> None:
+    """Have a file read through the page cache."""
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) & ~os.O_DIRECT)

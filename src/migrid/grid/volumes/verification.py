@@ -6,6 +6,7 @@ file that somebody else has changed; of the rest the content is as it was found 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -68,7 +69,8 @@ class Inspection:
         held = self._unchanged(entry)
         if held is None:
             return entry.stat.size
-        return sum(length_of_blocks(bits, chunk_length(number, entry.stat.size)) for number, bits in held.dirty.items())
+        size = entry.stat.size
+        return sum(length_of_blocks(bits, chunk_length(number, size)) for number, bits in _dirty(held, size).items())
 
     def _readings(self, files: list[Entry]) -> Iterator[Reading]:
         for entry in files:
@@ -78,11 +80,14 @@ class Inspection:
                 continue
             chunks: Mapping[int, int]
             if held is not None:
-                chunks = {number: bits for number, bits in held.dirty.items() if chunk_length(number, size)}
+                chunks = _dirty(held, size)
             else:
                 data = (number for number, _ in chunks_with_data(descriptor, size))
                 chunks = {number: all_blocks(chunk_length(number, size)) for number in data}
-            yield Reading(entry.path, descriptor, size, chunks)
+            if chunks:
+                yield Reading(entry.path, descriptor, size, chunks)
+            else:
+                os.close(descriptor)
 
     def _take(self, found: Found) -> None:
         """Put what was read where the entry's content is told, which stays as it is where that says the same."""
@@ -93,6 +98,12 @@ class Inspection:
             if held is not None and entry.content is held.entry.content:
                 entry.content = dict(entry.content)
             merge(entry.content, found.number, found.length, found.bits, found.hashes)
+
+
+def _dirty(held: Held, size: int) -> dict[int, int]:
+    """The blocks that were written and are still part of the file."""
+    within = {number: bits & all_blocks(chunk_length(number, size)) for number, bits in held.dirty.items()}
+    return {number: bits for number, bits in within.items() if bits}
 
 
 def _expected(content: Map, found: Found) -> list[bytes]:

@@ -23,6 +23,7 @@ _HEADER = struct.Struct(">BI")
 _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 20
 _GATHER_BYTES = 256 << 10
+_SMALL_BYTES = 64 << 10
 _PARTS = 512
 _BURST_SECONDS = 0.1
 _LEAST_BYTES = 4096
@@ -61,12 +62,16 @@ class Wire:
         return kind, self._input[self._start - length : self._start]
 
     def send(self, kind: int, *parts: Content) -> None:
-        """Send a frame, soon; large contents are not copied, so they are sent before this returns."""
+        """Send a frame: a small one soon, a large one at once, so that its contents need not be copied."""
         length = sum(map(len, parts))
         self._output.append(_HEADER.pack(kind, length))
-        self._output += parts
+        if length > _SMALL_BYTES:
+            self._output += parts
+            self.flush()
+            return
+        self._output.append(b"".join(parts))
         self._output_bytes += _HEADER.size + length
-        if self._output_bytes >= _GATHER_BYTES or len(self._output) > _PARTS:
+        if self._output_bytes >= _GATHER_BYTES:
             self.flush()
 
     def flush(self) -> None:

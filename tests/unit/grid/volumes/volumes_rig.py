@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from migrid.grid.volumes.client import Channel, Progress, Round, Session, Verification
 from migrid.grid.volumes.inprocess import InProcessMover
+from migrid.grid.volumes.plan import RACY_NANOSECONDS
 
 
 def quiet(progress: Progress) -> None:
@@ -99,3 +101,19 @@ def _describe(path: bytes, where: bytes, groups: dict[tuple[int, int], bytes]) -
     links = 0 if stat.S_ISDIR(found.st_mode) else found.st_nlink
     device = found.st_rdev if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode) else 0
     return (found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, leader, links, device, attributes, content)
+
+
+def wait_for_tick(directory: Path) -> None:
+    """Return when a change of a file gets a ctime that no earlier change has got."""
+    probe = directory.with_name("tick")
+    probe.touch()
+    before = probe.stat().st_ctime_ns
+    while probe.stat().st_ctime_ns == before:
+        probe.touch()
+
+
+def wait_until_settled(*paths: Path) -> None:
+    """Return when the last change of all paths is so long ago that a sender trusts their ctime."""
+    newest = max(path.lstat().st_ctime_ns for path in paths)
+    while time.time_ns() <= newest + RACY_NANOSECONDS:
+        time.sleep(0.01)
