@@ -14,7 +14,6 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 GOOD = ("migrated", "snapshotted")
-PLACES = ("state_directory", "etc_directory")
 PATIENCE = 300.0  # seconds that the target grid may not answer
 PAUSE = 1.0
 BETWEEN_LINES = 2.0
@@ -59,8 +58,7 @@ class ActionModule(ActionBase):
             time.sleep(max(0.0, PAUSE - (time.monotonic() - asked)))
 
     def _ask(self, move: str, since: float, task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        places = {name: self._task.args[name] for name in PLACES if name in self._task.args}
-        arguments = {"move": move, "since": since, "wait": WAIT, **places}
+        arguments = {"move": move, "since": since, "wait": WAIT}
         try:
             return dict(self._execute_module("grid_move_info", module_args=arguments, task_vars=task_vars))
         except AnsibleConnectionFailure as error:
@@ -113,4 +111,5 @@ def _ended(news: dict[str, Any]) -> dict[str, Any]:
     result = {"changed": True, **{name: news[name] for name in ("report", "artifacts", "text")}}
     if report["result"] in GOOD:
         return result
-    return {**result, "failed": True, "msg": f"{report['app']} was not moved ({report['result']}): {report['error']}"}
+    why = (report["error"].splitlines() or ["it did not say why"])[0]
+    return {**result, "failed": True, "msg": f"{report['app']} was not moved ({report['result']}): {why}"}

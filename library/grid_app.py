@@ -38,14 +38,6 @@ options:
     type: list
     elements: dict
     required: true
-  state_directory:
-    description: What the grid remembers.
-    type: path
-    default: /var/lib/migrid/grid
-  etc_directory:
-    description: Configuration of the grid.
-    type: path
-    default: /etc/migrid/grid
 """
 
 EXAMPLES = r"""
@@ -110,7 +102,7 @@ from ansible.module_utils.migrid.grid.declared import parse
 from ansible.module_utils.migrid.grid.errors import GridError
 from ansible.module_utils.migrid.grid.opening import open_engine
 from ansible.module_utils.migrid.grid.reconcile import Change, expected_on_no_grid, reconcile
-from ansible.module_utils.migrid.grid.state import State
+from ansible.module_utils.migrid.grid.state import here
 
 
 def unpacked(entry: dict[str, object], number: int, place: Path) -> dict[str, object]:
@@ -126,7 +118,7 @@ def unpacked(entry: dict[str, object], number: int, place: Path) -> dict[str, ob
 
 
 def run(module: AnsibleModule) -> list[Change]:
-    state = State(Path(module.params["state_directory"]), Path(module.params["etc_directory"]))
+    state = here()
     with tempfile.TemporaryDirectory(dir=module.tmpdir) as place:
         entries = module.params["applications"]
         declared = parse([unpacked(entry, number, Path(place)) for number, entry in enumerate(entries)])
@@ -157,8 +149,6 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "applications": {"type": "list", "elements": "dict", "required": True, "no_log": True},
-            "state_directory": {"type": "path", "default": "/var/lib/migrid/grid"},
-            "etc_directory": {"type": "path", "default": "/etc/migrid/grid"},
         },
         supports_check_mode=True,
     )

@@ -23,14 +23,6 @@ options:
     description: Names of the applications to return in full. All are returned in short without it.
     type: list
     elements: str
-  state_directory:
-    description: What the grid remembers.
-    type: path
-    default: /var/lib/migrid/grid
-  etc_directory:
-    description: Configuration of the grid.
-    type: path
-    default: /etc/migrid/grid
 """
 
 EXAMPLES = r"""
@@ -118,14 +110,12 @@ applications:
       elements: str
 """
 
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.migrid.grid import described
 from ansible.module_utils.migrid.grid.applications import Applications
 from ansible.module_utils.migrid.grid.errors import GridError
 from ansible.module_utils.migrid.grid.opening import open_engine
-from ansible.module_utils.migrid.grid.state import State
+from ansible.module_utils.migrid.grid.state import here
 
 
 def found(here: Applications, names: list[str] | None) -> list[dict[str, object]]:
@@ -139,12 +129,10 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "names": {"type": "list", "elements": "str"},
-            "state_directory": {"type": "path", "default": "/var/lib/migrid/grid"},
-            "etc_directory": {"type": "path", "default": "/etc/migrid/grid"},
         },
         supports_check_mode=True,
     )
-    state = State(Path(module.params["state_directory"]), Path(module.params["etc_directory"]))
+    state = here()
     try:
         applications = found(Applications(state, open_engine(state)), module.params["names"])
         grid = state.configuration().name

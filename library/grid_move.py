@@ -58,14 +58,6 @@ options:
   plan_only:
     description: Whether to return the plan and change nothing.
     type: str
-  state_directory:
-    description: What the grid remembers.
-    type: path
-    default: /var/lib/migrid/grid
-  etc_directory:
-    description: Configuration of the grid.
-    type: path
-    default: /etc/migrid/grid
 """
 
 EXAMPLES = r"""
@@ -164,12 +156,10 @@ report:
       elements: str
 """
 
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.migrid.grid import helper, migration, records, request
 from ansible.module_utils.migrid.grid.errors import GridError
-from ansible.module_utils.migrid.grid.state import State
+from ansible.module_utils.migrid.grid.state import State, here
 
 
 def requested(module: AnsibleModule, state: State) -> request.Request:
@@ -211,12 +201,10 @@ def main() -> None:
             "destroy_source": text,
             "override_lock": text,
             "plan_only": text,
-            "state_directory": {"type": "path", "default": "/var/lib/migrid/grid"},
-            "etc_directory": {"type": "path", "default": "/etc/migrid/grid"},
         },
         supports_check_mode=True,
     )
-    state = State(Path(module.params["state_directory"]), Path(module.params["etc_directory"]))
+    state = here()
     try:
         asked = requested(module, state)
         result = planned(state, asked) if module.check_mode or asked.plan_only else started(state, asked)

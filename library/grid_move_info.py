@@ -32,14 +32,6 @@ options:
     description: What the last answer returned as RV(since); only what is later is news.
     type: float
     default: 0
-  state_directory:
-    description: What the grid remembers.
-    type: path
-    default: /var/lib/migrid/grid
-  etc_directory:
-    description: Configuration of the grid.
-    type: path
-    default: /etc/migrid/grid
 """
 
 EXAMPLES = r"""
@@ -84,13 +76,11 @@ text:
   type: str
 """
 
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.migrid.grid import live, migration, records
 from ansible.module_utils.migrid.grid.clock import SystemClock
 from ansible.module_utils.migrid.grid.errors import GridError
-from ansible.module_utils.migrid.grid.state import State
+from ansible.module_utils.migrid.grid.state import here
 
 
 def to_result(news: live.News) -> dict[str, object]:
@@ -114,15 +104,13 @@ def main() -> None:
             "app": {"type": "str"},
             "wait": {"type": "float", "default": 0},
             "since": {"type": "float", "default": 0},
-            "state_directory": {"type": "path", "default": "/var/lib/migrid/grid"},
-            "etc_directory": {"type": "path", "default": "/etc/migrid/grid"},
         },
         required_one_of=[["move", "app"]],
         mutually_exclusive=[["move", "app"]],
         supports_check_mode=True,
     )
     given = module.params
-    state = State(Path(given["state_directory"]), Path(given["etc_directory"]))
+    state = here()
     try:
         move = given["move"] or live.latest(state, given["app"])
         news = live.news(state, move, given["since"], given["wait"], SystemClock())

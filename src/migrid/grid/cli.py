@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .commands import apps, care, moves
-from .commands.opened import Add, Command, add_places
+from .commands.opened import Add, Command
 from .errors import GridError, InvalidNameError, OptionError
 
 USAGE = 2
@@ -57,10 +57,8 @@ def _message(error: Exception) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mig-grid", description=__doc__)
     parser.add_argument("--version", action="version", version=f"mig-grid {_version()}")
-    add_places(parser, default=None)
     parser.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)
     common = argparse.ArgumentParser(add_help=False)
-    add_places(common, default=argparse.SUPPRESS)
     common.add_argument("--traceback", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 

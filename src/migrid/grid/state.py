@@ -208,6 +208,11 @@ class State:
             os.close(descriptor)
 
 
+def here() -> State:
+    """The state of this host's grid, or of the one that $MIG_GRID_STATE and $MIG_GRID_ETC point to."""
+    return State(Path(os.environ.get("MIG_GRID_STATE", ROOT)), Path(os.environ.get("MIG_GRID_ETC", ETC)))
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replace the file by `value`, a record or plain data, atomically and durably; only its owner can read it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -35,7 +35,7 @@ def add_commands(add: Add) -> None:
 
 def list_applications(args: argparse.Namespace) -> int:
     """`mig-grid list`."""
-    every = applications(args).all()
+    every = applications().all()
     if args.json:
         print_json([described.application(observed) for observed in every])
     else:
@@ -45,7 +45,7 @@ def list_applications(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """`mig-grid info`."""
-    found = applications(args).information(names.application(args.app))
+    found = applications().information(names.application(args.app))
     if args.json:
         print_json(described.information(found))
     else:
@@ -55,7 +55,7 @@ def show(args: argparse.Namespace) -> int:
 
 def provision(args: argparse.Namespace) -> int:
     """`mig-grid provision`."""
-    here = applications(args)
+    here = applications()
     declared = Declared(
         name=names.application(args.app),
         state=Wanted.STARTED if args.start else Wanted.PRESENT,
@@ -70,19 +70,19 @@ def provision(args: argparse.Namespace) -> int:
 
 def start_application(args: argparse.Namespace) -> int:
     """`mig-grid start`."""
-    print(f"{sentence(applications(args).start(names.application(args.app), wait=not args.no_wait))}.")
+    print(f"{sentence(applications().start(names.application(args.app), wait=not args.no_wait))}.")
     return 0
 
 
 def stop_application(args: argparse.Namespace) -> int:
     """`mig-grid stop`."""
-    print(f"{sentence(applications(args).stop(names.application(args.app), args.timeout))}.")
+    print(f"{sentence(applications().stop(names.application(args.app), args.timeout))}.")
     return 0
 
 
 def destroy_application(args: argparse.Namespace) -> int:
     """`mig-grid destroy`."""
-    here = applications(args)
+    here = applications()
     app = names.application(args.app)
     found = here.information(app)
     if not args.yes and not _confirmed(found):

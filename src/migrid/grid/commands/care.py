@@ -11,7 +11,8 @@ from ..errors import GridError, UnknownError
 from ..forward import DockerForwarder
 from ..opening import open_engine, open_forwarder, open_source, open_target
 from ..sides import Forward
-from .opened import Add, add_json, applications, print_json, state
+from ..state import here
+from .opened import Add, add_json, applications, print_json
 
 
 def add_commands(add: Add) -> None:
@@ -30,7 +31,7 @@ def add_commands(add: Add) -> None:
 
 def list_forwards(args: argparse.Namespace) -> int:
     """`mig-grid forwards`."""
-    found = _forwarder(args).all()
+    found = _forwarder().all()
     if args.json:
         print_json(found)
     else:
@@ -41,7 +42,7 @@ def list_forwards(args: argparse.Namespace) -> int:
 
 def end_forward(args: argparse.Namespace) -> int:
     """`mig-grid unforward`."""
-    forwarder = _forwarder(args)
+    forwarder = _forwarder()
     app = names.application(args.app)
     if not forwarder.forwards(app):
         there = ", ".join(sorted(forwarder.all())) or "nothing"
@@ -53,24 +54,24 @@ def end_forward(args: argparse.Namespace) -> int:
 
 def release_lock(args: argparse.Namespace) -> int:
     """`mig-grid release-lock`."""
-    here = applications(args)
+    grid = applications()
     app = names.application(args.app)
-    found = releasing.release(here, app)
+    found = releasing.release(grid, app)
     print(found.text)
     if not args.yes:
         print("Nothing was changed; --yes does it.")
         return 1
     if found.way is releasing.Way.TAKE_BACK_GIVEN and not args.even_if_it_runs_twice:
         raise GridError("another grid has the right to run it; --even-if-it-runs-twice takes that on you")
-    releasing.carry_out(found, here, app, open_source(here.state), open_target(here.state))
+    releasing.carry_out(found, grid, app, open_source(grid.state), open_target(grid.state))
     print("Done.")
     return 0
 
 
 def check(args: argparse.Namespace) -> int:
     """`mig-grid check`."""
-    here = state(args)
-    found = list(checking.findings(here, open_engine(here)))
+    state = here()
+    found = list(checking.findings(state, open_engine(state)))
     if args.json:
         print_json(found)
     else:
@@ -79,13 +80,13 @@ def check(args: argparse.Namespace) -> int:
     return 1 if any(item.level is Level.BLOCKS for item in found) else 0
 
 
-def run_guard(args: argparse.Namespace) -> int:
+def run_guard(_: argparse.Namespace) -> int:
     """`mig-grid guard`."""
-    return guard.main(state(args))
+    return guard.main(here())
 
 
-def _forwarder(args: argparse.Namespace) -> DockerForwarder:
-    forwarder = open_forwarder(state(args))
+def _forwarder() -> DockerForwarder:
+    forwarder = open_forwarder(here())
     if not isinstance(forwarder, DockerForwarder):
         raise GridError("This grid forwards nothing.")
     return forwarder

@@ -14,8 +14,8 @@ from ..migration import OPTIONS
 from ..plan import Plan
 from ..report import Result
 from ..request import Request
-from ..state import State
-from .opened import Add, add_json, print_json, state
+from ..state import State, here
+from .opened import Add, add_json, print_json
 
 GOOD = (Result.MIGRATED, Result.SNAPSHOTTED, Result.PLANNED)
 PATIENCE = 5.0
@@ -48,9 +48,9 @@ def add_commands(add: Add, group: Callable[[str, str], Add]) -> None:
 
 def list_moves(args: argparse.Namespace) -> int:
     """`mig-grid moves`."""
-    here = state(args)
+    grid = here()
     every = [
-        (move, helper.request_of(here, move), live.news(here, move, 0.0, 0.0, SystemClock())) for move in here.moves()
+        (move, helper.request_of(grid, move), live.news(grid, move, 0.0, 0.0, SystemClock())) for move in grid.moves()
     ]
     if args.json:
         print_json([{"move": move, "request": asked, "report": news.report} for move, asked, news in every])
@@ -62,7 +62,7 @@ def list_moves(args: argparse.Namespace) -> int:
 
 def make_plan(args: argparse.Namespace) -> int:
     """`mig-grid plan`."""
-    plan = helper.make_plan(state(args), _request(args))
+    plan = helper.make_plan(here(), _request(args))
     if args.json:
         print_json(plan)
     else:
@@ -72,41 +72,41 @@ def make_plan(args: argparse.Namespace) -> int:
 
 def start_move(args: argparse.Namespace) -> int:
     """`mig-grid move start`."""
-    here = state(args)
-    started = helper.start_move(here, _request(args))
+    grid = here()
+    started = helper.start_move(grid, _request(args))
     print(f"Move {started.move} {'was under way already' if started.attached else 'is under way'}.")
     print("It goes on when this command ends.")
-    return 0 if args.detach else _follow(here, started.move, args.json)
+    return 0 if args.detach else _follow(grid, started.move, args.json)
 
 
 def follow(args: argparse.Namespace) -> int:
     """`mig-grid move follow`."""
-    here = state(args)
-    return _follow(here, _move(here, args.move), args.json)
+    grid = here()
+    return _follow(grid, _move(grid, args.move), args.json)
 
 
 def cancel(args: argparse.Namespace) -> int:
     """`mig-grid move cancel`."""
-    here = state(args)
-    move = _move(here, args.move)
-    control.cancel(here.move_directory(move), _asked_of(here, move).action)
+    grid = here()
+    move = _move(grid, args.move)
+    control.cancel(grid.move_directory(move), _asked_of(grid, move).action)
     print(f"Move {move} is turned back.")
-    return _follow(here, move, as_json=False)
+    return _follow(grid, move, as_json=False)
 
 
 def cut_over(args: argparse.Namespace) -> int:
     """`mig-grid move cut-over`."""
-    here = state(args)
-    move = _move(here, args.move)
-    control.cut_over(here.move_directory(move), args.when)
+    grid = here()
+    move = _move(grid, args.move)
+    control.cut_over(grid.move_directory(move), args.when)
     print(f"Move {move} stops the application: {request.cut_over(args.when)}.")
     return 0
 
 
 def show_log(args: argparse.Namespace) -> int:
     """`mig-grid move log`."""
-    here = state(args)
-    path = here.move_directory(_move(here, args.move)) / "log"
+    grid = here()
+    path = grid.move_directory(_move(grid, args.move)) / "log"
     print(path.read_text(encoding="utf-8") if path.exists() else "", end="")
     return 0
 
@@ -127,24 +127,24 @@ def _with_move(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def _request(args: argparse.Namespace) -> Request:
     given = {name: getattr(args, name, None) for name in OPTIONS}
-    return request.parse({**given, "target_grid": state(args).configuration().name})
+    return request.parse({**given, "target_grid": here().configuration().name})
 
 
-def _move(here: State, text: str) -> str:
-    return text if text in here.moves() else live.latest(here, text)
+def _move(grid: State, text: str) -> str:
+    return text if text in grid.moves() else live.latest(grid, text)
 
 
-def _asked_of(here: State, move: str) -> Request:
-    asked = helper.request_of(here, move)
+def _asked_of(grid: State, move: str) -> Request:
+    asked = helper.request_of(grid, move)
     if asked is None:
         raise UnknownError(f"Nothing is known of what was asked of move {move}.")
     return asked
 
 
-def _follow(here: State, move: str, as_json: bool) -> int:
+def _follow(grid: State, move: str, as_json: bool) -> int:
     shown, since = "", 0.0
     while True:
-        news = live.news(here, move, since, PATIENCE, SystemClock())
+        news = live.news(grid, move, since, PATIENCE, SystemClock())
         since = news.since
         if news.finished and news.report:
             print_json(news.report) if as_json else print(news.report.text())

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 from migrid.grid.application import Image
 from migrid.grid.applications import Applications
@@ -65,14 +67,19 @@ class ModelGrid:
         return lock
 
     @property
-    def places(self) -> list[str]:
-        return ["--state", str(self.state.root), "--etc", str(self.state.etc)]
+    def environment(self) -> dict[str, str]:
+        """What leads the commands and the modules to this grid."""
+        return {"MIG_GRID_STATE": str(self.state.root), "MIG_GRID_ETC": str(self.state.etc)}
 
     def mig_grid(self, *arguments: str) -> Done:
         """Run a command of `mig-grid` in this process, which is quicker."""
         output, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-            status = main([*arguments, *self.places])
+        with (
+            mock.patch.dict(os.environ, self.environment),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(errors),
+        ):
+            status = main(arguments)
         return Done(status, _text(output), _text(errors))
 
     def listed(self) -> dict[str, dict[str, Any]]:
@@ -94,8 +101,8 @@ def tiny(directory: Path, **service: Any) -> Path:
     (directory / "conf" / "motd").write_text("hello\n")
     mounts = [
         {"type": "volume", "source": "store", "target": "/store"},
-        {"type": "bind", "source": str(directory / "data"), "target": "/data"},
-        {"type": "bind", "source": str(directory / "conf" / "motd"), "target": "/etc/motd", "read_only": True},
+        {"type": "bind", "source": "./data", "target": "/data"},
+        {"type": "bind", "source": "./conf/motd", "target": "/etc/motd", "read_only": True},
     ]
     web = {
         "image": "tiny:1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -38,14 +39,14 @@ def moved(grid: ModelGrid) -> ModelGrid:
     return grid
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def command(grid: ModelGrid, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command itself."""
-    program = Path(sys.executable).parent / "mig-grid"
-    return subprocess.run([program, *arguments], capture_output=True, encoding="utf-8", check=False)
+    program, environment = Path(sys.executable).parent / "mig-grid", {**os.environ, **grid.environment}
+    return subprocess.run([program, *arguments], capture_output=True, encoding="utf-8", env=environment, check=False)
 
 
 def test_it_is_a_command(running: ModelGrid) -> None:
-    done = command("list", *running.places)
+    done = command(running, "list")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == running.mig_grid("list").stdout
 
@@ -192,9 +193,8 @@ def test_what_may_run_elsewhere_needs_more_than_yes(running: ModelGrid) -> None:
     assert running.engine().runs("tiny")
 
 
-def test_help_names_every_command() -> None:
-    text = command("--help").stdout
+def test_help_names_every_command(grid: ModelGrid) -> None:
+    text = command(grid, "--help").stdout.split()
     commands = "list info provision start stop destroy moves plan move forwards unforward release-lock check guard"
-    assert all(f"\n    {name} " in text for name in commands.split())
-    steering = command("move", "--help").stdout
-    assert all(f"\n    {name} " in steering for name in ("start", "follow", "cancel", "cut-over", "log"))
+    assert set(commands.split()) <= set(text)
+    assert {"start", "follow", "cancel", "cut-over", "log"} <= set(command(grid, "move", "--help").stdout.split())
