@@ -23,7 +23,7 @@ _CAPABILITIES = (
 _CONFINED = ("--pull", "never", "--network", "none", "--read-only")
 _TREES = "/trees"
 _SNAPSHOTS = "/snapshots"
-_COMMAND = ("python3", "-m", "migrid.grid.volumes.control")
+_COMMAND = ("python3", "-m", "migrid.grid.volumes.mover", "--socket")
 _READY_TIMEOUT = 30.0
 _POLL = 0.05
 
