@@ -92,7 +92,7 @@ def command(place: Place, trees: Sequence[Tree], writable: bool) -> list[str]:
 def _clearing_command(place: Place) -> list[str]:
     """Snapshots are read-only subvolumes, which the engine cannot remove with their volume."""
     mount = _mount(type="volume", source=place.snapshots, target=_SNAPSHOTS)
-    program = ("--entrypoint", "python3", place.image, "-m", docker_subvolume.__name__, "clear", _SNAPSHOTS)
+    program = ("--entrypoint", "python3", place.image, "-m", docker_subvolume.MODULE, "clear", _SNAPSHOTS)
     return ["run", "--rm", *_CONFINED, "--mount", mount, "--cap-add", "SYS_ADMIN", *program]
 
 

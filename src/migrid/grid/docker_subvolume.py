@@ -14,6 +14,9 @@ import struct
 import sys
 from pathlib import Path
 
+MODULE = "migrid.grid.docker_subvolume"
+"""Its name in the helper image, whatever it has here: Ansible gives it another."""
+
 _SUBVOL_CREATE = 0x5000940E  # BTRFS_IOC_SUBVOL_CREATE of linux/btrfs.h
 _SNAP_DESTROY = 0x5000940F  # BTRFS_IOC_SNAP_DESTROY
 _ARGUMENTS = struct.Struct("=q4088s")

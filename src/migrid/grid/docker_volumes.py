@@ -130,5 +130,5 @@ def _make_subvolume(cli: DockerCli, mountpoint: Path, helper_image: str) -> None
     elif helper_image:
         mount = f"type=bind,source={mountpoint.parent},target=/volume"
         options = ("--rm", "--pull", "never", "--network", "none", "--read-only", "--mount", mount)
-        module = ("-m", docker_subvolume.__name__, "replace", f"/volume/{mountpoint.name}")
+        module = ("-m", docker_subvolume.MODULE, "replace", f"/volume/{mountpoint.name}")
         cli.run("run", *options, "--entrypoint", "python3", helper_image, *module)
