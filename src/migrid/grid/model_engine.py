@@ -150,8 +150,10 @@ class ModelEngine:
         self._refuse_start(model)
         self.spend(self.start_seconds)
         self._make_project(definition, model)
+        was_running = definition.name in self._running()
         self._update(definition.name, self._started)
-        self._tell(definition.name)
+        if not was_running and definition.name in self._running():
+            self._monitor.started(self.name, definition.name)
 
     def build(self, definition: Definition) -> None:
         self._present()
@@ -316,10 +318,6 @@ class ModelEngine:
         if self.faults.exits:
             return replace(changed(member, state="exited", exit_code=1), stopped=False)
         return replace(changed(member, state="running", exit_code=0, started_at=self._clock.time()), stopped=False)
-
-    def _tell(self, project: str) -> None:
-        if project in self._running():
-            self._monitor.started(self.name, project)
 
     def _end(self, project: str, exit_code: int) -> None:
         was_running = project in self._running()

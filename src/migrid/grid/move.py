@@ -184,9 +184,9 @@ class Move:
         found = reporting.make(run)
         run.progress.log(found.text())
         report.write(run.directory, found)
-        run.journal.finished()
-        run.journal.free_reserve()
         run.progress.update(waiting_for="", eta_seconds=0.0)
+        run.journal.free_reserve()
+        run.journal.finished()
         return found
 
     def _publish(self, waiting_for: str) -> None:

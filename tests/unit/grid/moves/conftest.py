@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from moves_world import World
 
-_MEMORY = Path("/dev/shm")
+pytest.register_assert_rewrite("moves_promises", "moves_faults")
+
+from moves_world import World, new_world  # noqa: E402
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    """Both grids with the application on grid-a. In memory, where that is possible: moves write durably, and often."""
-    root = Path(tempfile.mkdtemp(prefix="moves-", dir=_MEMORY if _MEMORY.is_dir() else None))
-    try:
-        made = World(root)
-        made.provision()
+    """Two grids, and an application on the first."""
+    with new_world() as made:
         yield made
-    finally:
-        shutil.rmtree(root)

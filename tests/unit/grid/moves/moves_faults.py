@@ -6,13 +6,14 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from moves_world import IMAGES, PORT, Killed, World
+
 from migrid.grid import control
 from migrid.grid.errors import LockedError, RefusedError
 from migrid.grid.phases import Phase
 from migrid.grid.report import Result
 from migrid.grid.request import Request
 from migrid.grid.sides import Action
-from moves_world import IMAGES, PORT, Killed, World
 
 
 class Fault(enum.Enum):

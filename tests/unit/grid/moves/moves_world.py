@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,14 +29,25 @@ from migrid.grid.request import Request
 from migrid.grid.sides import Action, Forward
 from migrid.grid.state import Configuration, Peer, State, write_json
 
+_MEMORY = Path("/dev/shm")  # noqa: S108 - removed again
 APP = "shop"
 GUARD_SECONDS = 5.0
 PORT = 8080
 IMAGES = ("shop-web:1", "shop-db:1")
 
 
+CHANGES = (
+    *("start", "stop", "kill", "set_restart_policies", "remove", "make_tree", "remove_tree", "load_images"),
+    *("tag_image", "remove_images", "mover", "remove_mover"),
+)
+"""The methods of an engine that change something."""
+
+MEMORIES = ("write_record", "clear_record", "write_right", "clear_right", "write_lock", "clear_lock", "leave_marker")
+"""The methods of a grid's state that do."""
+
+
 class Killed(BaseException):
-    """The driver died at this point."""
+    """The driver, or whatever serves a verb, died at this point."""
 
 
 class FakeClock:
@@ -170,8 +183,6 @@ class Link:
     hangs_until: float = 0.0
     refused_until: float = 0.0
     lost_answers: int = 0
-    before: Callable[[str], None] = lambda _: None
-    after: Callable[[str], None] = lambda _: None
 
     def cross(self, verb: str) -> None:
         if self.clock.now < self.hangs_until:
@@ -181,13 +192,34 @@ class Link:
             raise UnreachableError("Grid grid-a does not answer: connection reset")
         if self.clock.now < self.refused_until:
             raise RefusedError("Grid grid-a does not accept this grid's key.")
-        self.before(verb)
 
     def returned(self, verb: str) -> None:
-        self.after(verb)
         if self.lost_answers:
             self.lost_answers -= 1
             raise UnreachableError(f"The connection broke before the answer to {verb} came.")
+
+
+class Spied:
+    """Something that tells before and after it does what changes something."""
+
+    def __init__(self, subject: Any, name: str, changes: Sequence[str], reached: Callable[[str], None]) -> None:
+        self._subject = subject
+        self._name = name
+        self._changes = changes
+        self._reached = reached
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._subject, name)
+        if name not in self._changes:
+            return found
+
+        def call(*values: Any, **named: Any) -> Any:
+            self._reached(f"before {self._name} {name}")
+            result = found(*values, **named)
+            self._reached(f"after {self._name} {name}")
+            return result
+
+        return call
 
 
 class LinkedSource:
@@ -200,14 +232,19 @@ class LinkedSource:
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         def ask(*values: Any) -> Any:
             self._link.cross(verb)
+            try:
+                result = carry_out(verb, values)
+            except Killed:
+                raise UnreachableError("The gate of grid-a died.") from None
+            self._link.returned(verb)
+            return result
+
+        def carry_out(verb: str, values: Sequence[Any]) -> Any:
             if verb in wire.VERBS:
                 names_of = [name for name in wire.VERBS[verb] if name != "return"]
                 _, arguments = wire.read_request(wire.request(verb, dict(zip(names_of, values, strict=True))))
-                result = wire.read_answer(verb, wire.answer(getattr(self._source, verb)(**arguments)))
-            else:
-                result = getattr(self._source, verb)(*values)
-            self._link.returned(verb)
-            return result
+                return wire.read_answer(verb, wire.answer(getattr(self._source, verb)(**arguments)))
+            return getattr(self._source, verb)(*values)
 
         return ask
 
@@ -215,15 +252,17 @@ class LinkedSource:
 class Grid:
     """One grid: a host with an engine and what it remembers."""
 
-    def __init__(self, root: Path, name: str, clock: FakeClock, load: Load) -> None:
+    def __init__(self, root: Path, name: str, clock: FakeClock, load: Load, reached: Callable[[str], None]) -> None:
         self.name = name
         self.clock = SkewedClock(clock)
         self.state = State(root / name / "state", root / name / "etc")
         self.engine = ModelEngine(root / name / name, self.clock, load)
         self.engine.spend = clock.spend
         self.forwarder = ModelForwarder()
-        self.source = LocalSource(self.engine, self.state, self.clock, self.forwarder)
-        self.target = LocalTarget(self.engine, self.state, self.clock, self.forwarder)
+        engine: Any = Spied(self.engine, f"{name} engine", CHANGES, reached)
+        state: Any = Spied(self.state, f"{name} state", MEMORIES, reached)
+        self.source = LocalSource(engine, state, self.clock, self.forwarder)
+        self.target = LocalTarget(engine, state, self.clock, self.forwarder)
         load.engines[name] = self.engine
         self.configure({})
 
@@ -276,10 +315,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.load.now = self.clock.time
-        self.a = Grid(self.root, "grid-a", self.clock, self.load)
-        self.b = Grid(self.root, "grid-b", self.clock, self.load)
-        self.link = Link(self.clock)
+        self.reached: Callable[[str], None] = lambda point: None
         self.journalled: Callable[[str, Mapping[str, Any]], None] = lambda event, data: None
+        self.a = Grid(self.root, "grid-a", self.clock, self.load, lambda point: self.reached(point))
+        self.b = Grid(self.root, "grid-b", self.clock, self.load, lambda point: self.reached(point))
+        self.link = Link(self.clock)
         self.clock.watchers.append(self.watch)
         self.guarded = self.clock.now
         for number, name in enumerate(IMAGES):
@@ -369,6 +409,18 @@ class World:
         return list(map(int, (grid.engine.place(f"{project}_data") / "writes").read_text().split()))
 
 
+@contextmanager
+def new_world() -> Iterator[World]:
+    """Both grids with the application on grid-a. In memory, where that is possible: moves write durably, and often."""
+    root = Path(tempfile.mkdtemp(prefix="moves-", dir=_MEMORY if _MEMORY.is_dir() else None))
+    try:
+        made = World(root)
+        made.provision()
+        yield made
+    finally:
+        shutil.rmtree(root)
+
+
 class SpiedJournal(Journal):
     """A journal that tells of what it writes, before and after."""
 
@@ -377,9 +429,10 @@ class SpiedJournal(Journal):
         super().__init__(path, action, clock)
 
     def _write(self, event: str, data: Mapping[str, Any]) -> None:
-        self._world.journalled(f"before {event}", data)
+        self._world.reached(f"before journal {event}")
         super()._write(event, data)
         self._world.journalled(event, data)
+        self._world.reached(f"after journal {event}")
 
 
 class SpiedMove(Move):

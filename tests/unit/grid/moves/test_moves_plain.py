@@ -1,4 +1,5 @@
-from moves_world import World, APP
+from moves_world import World
+
 from migrid.grid.report import Result
 
 
