@@ -19,14 +19,14 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 from ..errors import CopyError, GridError, UnreachableError
 from ..records import from_data
 from .client import Channel, Progress, Round, Session, Survey, Verification
 
 Answer = TypeVar("Answer")
-_LONGEST_LINE = 1 << 20
+_RECEIVE_BYTES = 1 << 16
 
 
 class SocketMover:
@@ -35,16 +35,8 @@ class SocketMover:
     def __init__(self, socket_path: Path) -> None:
         self._path = socket_path
 
-    def send(self, channel: Channel) -> None:
-        _Connection(self._path, channel, {"verb": "send"}).close()
-
-    def serve(self, channel: Channel) -> None:
-        """Send, and return when the sender has ended: for a process that must live as long as its channel."""
-        connection = _Connection(self._path, channel, {"verb": "send"})
-        try:
-            connection.wait()
-        finally:
-            connection.close()
+    def send(self, channel: Channel) -> Callable[[], None]:
+        return _Connection(self._path, channel, {"verb": "send"}).wait
 
     def receive(self, channel: Channel, state: Path) -> Session:
         return _RemoteSession(_Connection(self._path, channel, {"verb": "receive", "state": str(state)}))
@@ -77,25 +69,30 @@ class _Connection:
         self._socket = socket.socket(socket.AF_UNIX)
         try:
             self._socket.connect(str(path))
-            socket.send_fds(self._socket, [_line(request)], [channel.reader, channel.writer])
+            socket.send_fds(self._socket, [_encoded(request)], [channel.reader, channel.writer])
         except OSError as error:
             self._socket.close()
             raise UnreachableError(f"The mover at {path} does not answer: {error.strerror}") from error
-        self._answers: BinaryIO = self._socket.makefile("rb")
-        self._result(_ignore)
+        self._input = b""
+        try:
+            self._result(_ignore)
+        except GridError:
+            self.close()
+            raise
 
     def ask(self, request: Mapping[str, Any], progress: Callable[[Progress], None]) -> Any:
         """The answer to a request."""
         try:
-            self._socket.sendall(_line(request))
+            self._socket.sendall(_encoded(request))
         except OSError as error:
             raise UnreachableError("The session with the mover has ended.") from error
         return self._result(progress)
 
     def wait(self) -> None:
-        """Return when the mover ends the connection."""
-        while self._answers.readline(_LONGEST_LINE):
-            pass
+        """Return when the mover has ended the connection, or was killed."""
+        with suppress(UnreachableError), self._socket:
+            while True:
+                self._line()
 
     def close(self) -> None:
         with suppress(OSError):
@@ -113,17 +110,23 @@ class _Connection:
                 return answer["result"]
 
     def _answer(self) -> dict[str, Any]:
-        try:
-            line = self._answers.readline(_LONGEST_LINE)
-        except (OSError, ValueError) as error:
-            raise UnreachableError("The session with the mover was closed.") from error
-        if not line.endswith(b"\n"):
-            raise UnreachableError("The mover ended, or the session was closed.")
-        answer: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = json.loads(self._line())
         return answer
 
+    def _line(self) -> bytes:
+        while b"\n" not in self._input:
+            try:
+                received = self._socket.recv(_RECEIVE_BYTES)
+            except OSError as error:
+                raise UnreachableError("The session with the mover was closed.") from error
+            if not received:
+                raise UnreachableError("The mover ended, or the session was closed.")
+            self._input += received
+        line, _, self._input = self._input.partition(b"\n")
+        return line
 
-def _line(data: Mapping[str, Any]) -> bytes:
+
+def _encoded(data: Mapping[str, Any]) -> bytes:
     return json.dumps(data).encode() + b"\n"
 
 

@@ -197,12 +197,12 @@ class _Round:
             if number * CHUNK < size:
                 self._wire.send(Kind.HOLE, messages.HOLE.pack(number))
         forget_beyond(entry.content, size)
-        entry.stat = entry.stat._replace(size=size)
         self._notice_restless(entry, Stat.of(before), Stat.of(os.fstat(descriptor)))
+        entry.stat = entry.stat._replace(size=size)
         self._wire.send(Kind.END, messages.END.pack(size, entry.settled, content_digest(entry.content)))
 
     def _notice_restless(self, entry: Entry, before: Stat, after: Stat) -> None:
-        if before != after or entry.stat != after:
+        if entry.stat != before or entry.stat != after:
             entry.settled = False
             self._restless.append(entry.path)
 

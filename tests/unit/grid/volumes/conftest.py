@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from volumes_rig import Pair
 
+from migrid.grid.volumes import plan
+
 MIB = 1 << 20
 
 
@@ -55,6 +57,12 @@ def file_system(request: pytest.FixtureRequest) -> Path:
     """One that tells of stores by ctime, and one that does not."""
     directory: Path = request.getfixturevalue(request.param)
     return directory
+
+
+@pytest.fixture
+def quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files settle sooner: no kernel's clock is as coarse as this, although some file systems' are."""
+    monkeypatch.setattr(plan, "RACY_NANOSECONDS", 50_000_000)
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import random
 import socket
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import chdir, suppress
 from pathlib import Path
 
-NAMES = (b"a", b"a-", b"b", b"line\nfeed", b"\xff\xfe", b"n" * 255)
+NAMES = ("a", "a-", "b", "line\nfeed", os.fsdecode(b"\xff\xfe"), "n" * 255)
 SIZES = (0, 1, 5000, 16384, 16385, 100_000, 1 << 20, (1 << 20) + 1, 3_000_000)
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
 
@@ -19,7 +19,7 @@ class RandomTree:
     """A tree and what may be done to it."""
 
     def __init__(self, top: Path, seed: int) -> None:
-        self.top, self.random = os.fsencode(top), random.Random(seed)
+        self.top, self.random = top, random.Random(seed)  # noqa: S311
         self.edits = [method for name, method in vars(RandomTree).items() if name.startswith("edit_")]
 
     def edit(self, count: int) -> None:
@@ -28,23 +28,18 @@ class RandomTree:
             with suppress(OSError):
                 self.random.choice(self.edits)(self)
 
-    def _old(self, wanted: Callable[[bytes], bool] = lambda path: True) -> bytes:
-        found = [
-            where + b"/" + name
-            for where, directories, files in os.walk(self.top)
-            for name in (*directories, *files)
-            if wanted(where + b"/" + name)
-        ]
+    def _old(self, wanted: Callable[[Path], bool] = lambda _: True) -> Path:
+        found = [path for path in sorted(self.top.rglob("*")) if wanted(path)]
         if not found:
             raise FileNotFoundError
-        return self.random.choice(sorted(found))
+        return self.random.choice(found)
 
-    def _new(self) -> bytes:
-        above = sorted(where for where, _, _ in os.walk(self.top))
-        return self.random.choice(above) + b"/" + self.random.choice(NAMES)
+    def _new(self) -> Path:
+        above = [self.top, *(path for path in sorted(self.top.rglob("*")) if _is_directory(path))]
+        return self.random.choice(above) / self.random.choice(NAMES)
 
-    def _file(self) -> bytes:
-        return self._old(lambda path: os.path.isfile(path) and not os.path.islink(path))
+    def _file(self) -> Path:
+        return self._old(lambda path: path.is_file() and not path.is_symlink())
 
     def _content(self) -> bytes:
         size = self.random.choice(SIZES)
@@ -56,7 +51,7 @@ class RandomTree:
     def edit_replace(self) -> None:
         new = self._new()
         _write(new, os.O_CREAT | os.O_TRUNC, 0, self._content())
-        os.rename(new, self._file())
+        new.rename(self._file())
 
     def edit_part(self) -> None:
         place = self.random.choice([*SIZES, self.random.randrange(3_000_000)])
@@ -64,39 +59,39 @@ class RandomTree:
 
     def edit_append(self) -> None:
         path = self._file()
-        _write(path, 0, os.path.getsize(path), self._content())
+        _write(path, 0, path.stat().st_size, self._content())
 
     def edit_truncate(self) -> None:
         os.truncate(self._file(), self.random.choice(SIZES))
 
     def edit_punch(self) -> None:
         path = self._file()
-        place = self.random.randrange(os.path.getsize(path) + 1)
+        place = self.random.randrange(path.stat().st_size + 1)
         subprocess.run(["fallocate", "-p", "-o", str(place), "-l", "70000", path], check=True, capture_output=True)
 
     def edit_mkdir(self) -> None:
-        os.mkdir(self._new())
+        self._new().mkdir()
 
     def edit_unlink(self) -> None:
-        os.unlink(self._old(lambda path: os.path.islink(path) or not os.path.isdir(path)))
+        self._old(lambda path: not _is_directory(path)).unlink()
 
     def edit_rmdir(self) -> None:
-        os.rmdir(self._old(os.path.isdir))
+        self._old(_is_directory).rmdir()
 
     def edit_rename(self) -> None:
-        os.rename(self._old(), self._new())
+        self._old().rename(self._new())
 
     def edit_swap(self) -> None:
-        first, second, between = self._old(), self._old(), self.top + b"/between"
-        os.rename(first, between)
-        os.rename(second, first)
-        os.rename(between, second)
+        first, second, between = self._old(), self._old(), self.top / "between"
+        first.rename(between)
+        second.rename(first)
+        between.rename(second)
 
     def edit_link(self) -> None:
-        os.link(self._old(lambda path: not os.path.isdir(path)), self._new(), follow_symlinks=False)
+        os.link(self._old(lambda path: not _is_directory(path)), self._new(), follow_symlinks=False)
 
     def edit_symlink(self) -> None:
-        os.symlink(self.random.choice([b"/etc/passwd", b"a", b"..", b"\xfe", b"x" * 4000]), self._new())
+        self._new().symlink_to(self.random.choice(["/etc/passwd", "a", "..", "\udcfe", "x" * 4000]))
 
     def edit_special(self) -> None:
         kind, device = self.random.choice([(0o010000, 0), (0o020000, os.makedev(1, 3)), (0o060000, os.makedev(7, 99))])
@@ -104,15 +99,12 @@ class RandomTree:
 
     def edit_socket(self) -> None:
         path = self._new()
-        with socket.socket(socket.AF_UNIX) as server, suppress(OSError):
-            os.chdir(os.path.dirname(path))
-            server.bind(os.path.basename(path)[:100])
-        os.chdir("/")
+        with socket.socket(socket.AF_UNIX) as server, chdir(path.parent):
+            server.bind(path.name[:100])
 
     def edit_mode(self) -> None:
-        os.chmod(
-            self._old(lambda path: not os.path.islink(path)), self.random.choice([0o6755, 0, 0o1777, 0o2770, 0o600])
-        )
+        path = self._old(lambda path: not path.is_symlink())
+        path.chmod(self.random.choice([0o6755, 0, 0o1777, 0o2770, 0o600]))
 
     def edit_owner(self) -> None:
         os.chown(self._old(), self.random.choice([0, 999, 4_000_000_000]), 998, follow_symlinks=False)
@@ -139,7 +131,11 @@ class RandomTree:
         os.setxattr(self._file(), "security.capability", CAPABILITY)
 
 
-def _write(path: bytes, flags: int, place: int, content: bytes) -> None:
+def _is_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _write(path: Path, flags: int, place: int, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | flags)
     try:
         os.pwrite(descriptor, content, place)

@@ -21,6 +21,7 @@ def memory_map(path: Path) -> Iterator[mmap.mmap]:
         yield mapped
 
 
+@pytest.mark.usefixtures("quick_clock")
 def test_1_a_store_to_a_page_that_is_dirty_already(pair: Pair) -> None:
     path = pair.source / "mapped"
     path.write_bytes(bytes(8 * PAGE))
@@ -37,6 +38,7 @@ def test_1_a_store_to_a_page_that_is_dirty_already(pair: Pair) -> None:
     pair.assert_equal()
 
 
+@pytest.mark.usefixtures("quick_clock")
 def test_1_a_store_while_nobody_looks_at_other_files(ext4_pair: Pair) -> None:
     """The same over several rounds: a file is left alone only as long as nothing is stored to it."""
     path, quiet_file = ext4_pair.source / "mapped", ext4_pair.source / "quiet"
@@ -90,6 +92,7 @@ def coarse_clock(monkeypatch: pytest.MonkeyPatch, ctime: int) -> None:
     monkeypatch.setattr(Stat, "of", of)
 
 
+@pytest.mark.usefixtures("quick_clock")
 def test_3_the_old_size_and_a_restored_mtime(pair: Pair) -> None:
     path = pair.source / "file"
     path.write_bytes(b"old")
@@ -123,6 +126,7 @@ def test_4_a_write_ahead_log_that_is_gone_at_the_stop(pair: Pair) -> None:
         assert connection.execute("SELECT count(*) FROM rows").fetchone() == (1500,)
 
 
+@pytest.mark.usefixtures("quick_clock")
 def test_6_times_of_the_first_round_are_exact_so_the_next_sends_nothing(ext4_pair: Pair) -> None:
     for number in range(20):
         (ext4_pair.source / str(number)).write_bytes(os.urandom(50_000))

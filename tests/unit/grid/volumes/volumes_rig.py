@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from migrid.grid.volumes import plan
 from migrid.grid.volumes.client import Channel, Progress, Round, Session, Verification
 from migrid.grid.volumes.inprocess import InProcessMover
-from migrid.grid.volumes.plan import RACY_NANOSECONDS
 
 
 def quiet(progress: Progress) -> None:
@@ -115,5 +115,5 @@ def wait_for_tick(directory: Path) -> None:
 def wait_until_settled(*paths: Path) -> None:
     """Return when the last change of all paths is so long ago that a sender trusts their ctime."""
     newest = max(path.lstat().st_ctime_ns for path in paths)
-    while time.time_ns() <= newest + RACY_NANOSECONDS:
+    while time.time_ns() <= newest + plan.RACY_NANOSECONDS:
         time.sleep(0.01)
