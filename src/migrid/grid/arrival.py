@@ -10,6 +10,9 @@ from .application import Application, Finding, Level, Port, Tree
 from .engine import EngineInfo
 from .sides import Forward, Lock
 
+FILE = "arrival.json"
+"""The name of an arrival's file in the directory of its move."""
+
 FORWARDER = "mig_forward_"
 """How the names of containers begin that forward for an application which moved away."""
 

@@ -306,7 +306,7 @@ class LocalTarget:
         return read_json(Arrival, self._arrival_file(move))
 
     def _arrival_file(self, move: str) -> Path:
-        return self._state.move_directory(move) / "arrival.json"
+        return self._state.move_directory(move) / arrival.FILE
 
     def _images_file(self, move: str) -> Path:
         return self._state.move_directory(move) / "images.json"

@@ -13,9 +13,13 @@ from typing import Any, TypeVar
 
 Record = TypeVar("Record")
 
+_PLAIN = (str, int, float, bool, type(None))
+
 
 def to_data(value: Any) -> Any:
     """`value` as what JSON can hold: records as objects, tuples as lists, paths and enumerations as strings."""
+    if isinstance(value, _PLAIN):
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_data(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):
@@ -47,12 +51,14 @@ def _kinds(kind: Any) -> dict[str, Any]:
 
 
 def _read(kind: Any, data: Any) -> Any:
+    if type(data) is kind:
+        return data
     origin = typing.get_origin(kind)
     if origin is not None:
         return _read_several(origin, typing.get_args(kind), data)
     if kind is Any:
         return data
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         kinds = _kinds(kind)
         return kind(**{name: _read(kinds[name], item) for name, item in data.items() if name in kinds})
     if issubclass(kind, (enum.Enum, Path)):

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from . import compose
 from .application import Application, Finding, Level, TreeKind
+from .arrival import FILE, Arrival
 from .engine import EngineInfo
 from .sides import Right
-from .state import State
+from .state import State, read_json
 
 
 def findings(info: EngineInfo, state: State, application: Application, target_app: str) -> tuple[Finding, ...]:
     """What stands in the way of the application here, or will be different."""
     return (
         *_name(state, target_app),
-        *_volumes(info, application, target_app),
+        *_volumes(info, state, application, target_app),
         *_container_names(info, application, target_app),
         *_subnets(info, application, target_app),
         *_references(info, application),
@@ -36,9 +37,14 @@ def _name(state: State, app: str) -> Iterator[Finding]:
         )
 
 
-def _volumes(info: EngineInfo, application: Application, target_app: str) -> Iterator[Finding]:
+def _volumes(info: EngineInfo, state: State, application: Application, target_app: str) -> Iterator[Finding]:
+    """What a move that is not over made is the matter of the lock."""
+    record = state.record(target_app)
+    unsettled = record.arrived_by if record and not record.settled else None
+    earlier = read_json(Arrival, state.move_directory(unsettled) / FILE) if unsettled else None
+    taken = set(info.volumes) - {tree.location for tree in (earlier.trees if earlier else ())}
     for tree in compose.arriving(application, target_app, Path("/")):
-        if tree.kind is TreeKind.VOLUME and tree.location in info.volumes:
+        if tree.kind is TreeKind.VOLUME and tree.location in taken:
             yield Finding(
                 "volumes",
                 Level.BLOCKS,

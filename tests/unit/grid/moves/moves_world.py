@@ -46,6 +46,14 @@ MEMORIES = ("write_record", "clear_record", "write_right", "clear_right", "write
 """The methods of a grid's state that do."""
 
 
+def unnoticed(point: str) -> None:
+    """Nobody looks."""
+
+
+def unspied(event: str, data: Mapping[str, Any]) -> None:
+    """Nobody reads the journal."""
+
+
 class Killed(BaseException):
     """The driver, or whatever serves a verb, died at this point."""
 
@@ -184,7 +192,7 @@ class Link:
     refused_until: float = 0.0
     lost_answers: int = 0
 
-    def cross(self, verb: str) -> None:
+    def cross(self) -> None:
         if self.clock.now < self.hangs_until:
             self.clock.spend(60.0)
             raise UnreachableError("Grid grid-a does not answer: timed out")
@@ -200,13 +208,16 @@ class Link:
 
 
 class Spied:
-    """Something that tells before and after it does what changes something."""
+    """Something that tells when it has changed something. If it dies `alone`, before is not after the last change."""
 
-    def __init__(self, subject: Any, name: str, changes: Sequence[str], reached: Callable[[str], None]) -> None:
+    def __init__(
+        self, subject: Any, name: str, changes: Sequence[str], reached: Callable[[str], None], alone: bool
+    ) -> None:
         self._subject = subject
         self._name = name
         self._changes = changes
         self._reached = reached
+        self._alone = alone
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._subject, name)
@@ -214,7 +225,8 @@ class Spied:
             return found
 
         def call(*values: Any, **named: Any) -> Any:
-            self._reached(f"before {self._name} {name}")
+            if self._alone:
+                self._reached(f"before {self._name} {name}")
             result = found(*values, **named)
             self._reached(f"after {self._name} {name}")
             return result
@@ -231,7 +243,7 @@ class LinkedSource:
 
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         def ask(*values: Any) -> Any:
-            self._link.cross(verb)
+            self._link.cross()
             try:
                 result = carry_out(verb, values)
             except Killed:
@@ -259,8 +271,9 @@ class Grid:
         self.engine = ModelEngine(root / name / name, self.clock, load)
         self.engine.spend = clock.spend
         self.forwarder = ModelForwarder()
-        engine: Any = Spied(self.engine, f"{name} engine", CHANGES, reached)
-        state: Any = Spied(self.state, f"{name} state", MEMORIES, reached)
+        alone = name == "grid-a"
+        engine: Any = Spied(self.engine, f"{name} engine", CHANGES, reached, alone)
+        state: Any = Spied(self.state, f"{name} state", MEMORIES, reached, alone)
         self.source = LocalSource(engine, state, self.clock, self.forwarder)
         self.target = LocalTarget(engine, state, self.clock, self.forwarder)
         load.engines[name] = self.engine
@@ -315,8 +328,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.load.now = self.clock.time
-        self.reached: Callable[[str], None] = lambda point: None
-        self.journalled: Callable[[str, Mapping[str, Any]], None] = lambda event, data: None
+        self.reached: Callable[[str], None] = unnoticed
+        self.journalled: Callable[[str, Mapping[str, Any]], None] = unspied
         self.a = Grid(self.root, "grid-a", self.clock, self.load, lambda point: self.reached(point))
         self.b = Grid(self.root, "grid-b", self.clock, self.load, lambda point: self.reached(point))
         self.link = Link(self.clock)
@@ -353,6 +366,11 @@ class World:
         for grid in (self.a, self.b):
             if self.clock.now >= grid.engine.faults.away_until:
                 grid.source.resume_lapsed()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, with all that it brings."""
+        for _ in range(round(seconds / GUARD_SECONDS)):
+            self.clock.spend(GUARD_SECONDS)
 
     def watch(self) -> None:
         if self.clock.now - self.guarded >= GUARD_SECONDS:
@@ -429,7 +447,6 @@ class SpiedJournal(Journal):
         super().__init__(path, action, clock)
 
     def _write(self, event: str, data: Mapping[str, Any]) -> None:
-        self._world.reached(f"before journal {event}")
         super()._write(event, data)
         self._world.journalled(event, data)
         self._world.reached(f"after journal {event}")

@@ -1,5 +1,5 @@
-"""A driver, or a helper of the source, that dies at any single moment: before and after every entry of the journal,
-every change that an engine is asked for and everything that a grid remembers. Whoever comes next goes on to the end."""
+"""A driver, or a helper of the source, that dies at any single moment: after every entry of the journal, every change
+that an engine is asked for and everything that a grid remembers. Whoever comes next goes on to the end."""
 
 from __future__ import annotations
 
