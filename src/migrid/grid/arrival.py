@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .application import Application, Finding, Level, Port, Tree
+from .application import Application, Finding, Level, Port, Tree, TreeKind
 from .engine import EngineInfo
-from .sides import Forward, Lock
+from .errors import DefinitionError
+from .images import can_be_given, familiar
+from .sides import Action, Forward, Lock
 
 FILE = "arrival.json"
 """The name of an arrival's file in the directory of its move."""
@@ -65,3 +67,34 @@ def port_findings(ports: Iterable[Port], info: EngineInfo, app: str) -> tuple[Fi
         and who != own
         and (not address or not port.host_address or address == port.host_address)
     )
+
+
+def check_volumes(arriving: Arrival, model: Mapping[str, Any]) -> None:
+    """Compose must look for each volume where it arrived. Raises DefinitionError."""
+    declared = model.get("volumes") or {}
+    for tree in arriving.trees:
+        called = (declared.get(tree.name) or {}).get("name", tree.location)
+        if tree.kind is TreeKind.VOLUME and called != tree.location:
+            raise DefinitionError(
+                f"Volume {tree.name} arrived as {tree.location}, but with the properties of this grid the Compose file"
+                f" calls it {called}. Take the property that its name comes from out of app_config."
+            )
+
+
+def obstacles(arriving: Arrival, model: Mapping[str, Any], info: EngineInfo) -> tuple[Finding, ...]:
+    """What has come in the way since preflight; a copy is not started, and needs no ports."""
+    lock = arriving.lock
+    ports = port_findings(published(model), info, lock.target_app_name) if lock.action is Action.MIGRATE else ()
+    return (*_lost_images(arriving, info), *ports)
+
+
+def _lost_images(arriving: Arrival, info: EngineInfo) -> Iterator[Finding]:
+    """Somebody may have removed what was brought."""
+    for image in arriving.application.images:
+        if can_be_given(image.reference) and familiar(image.reference) not in info.images:
+            yield Finding(
+                "images",
+                Level.BLOCKS,
+                f"{image.reference} came to this grid and is not here any more.",
+                "Start the move again.",
+            )

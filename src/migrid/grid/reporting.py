@@ -43,8 +43,8 @@ def make(run: Run, waiting_for: str = "") -> Report:
         error=failure.text if failure else "",
         where=tuple(_where(run, result, position)),
         forwards=_forwards(notes),
-        warnings=run.warnings,
-        left_to_do=(*left(position).values(), *filter(None, [waiting_for])),
+        warnings=(*run.warnings, *left(position).values()),
+        left_to_do=(waiting_for,) if waiting_for else (),
     )
 
 
@@ -54,9 +54,9 @@ def left(position: Position) -> dict[Phase, str]:
 
 
 def leave(run: Run, phase: Phase, why: str) -> None:
-    """Remember that such a phase is left to be done."""
+    """Remember that such a phase is left to the operator."""
     run.progress.log(f"{phase.value}: failed: {why}")
-    run.journal.note(**{_LEFT + phase.value: f"{phase.value}: {why}"})
+    run.journal.note(**{_LEFT + phase.value: f"{phase.value} could not be done: {why}"})
 
 
 def _result(position: Position, asked: Request) -> Result:

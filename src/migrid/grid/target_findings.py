@@ -10,6 +10,7 @@ from . import compose
 from .application import Application, Finding, Level, TreeKind
 from .arrival import FILE, Arrival
 from .engine import EngineInfo
+from .images import familiar
 from .sides import Right
 from .state import State, read_json
 
@@ -78,7 +79,7 @@ def _subnets(info: EngineInfo, application: Application, target_app: str) -> Ite
 
 def _references(info: EngineInfo, application: Application) -> Iterator[Finding]:
     for image in application.images:
-        if info.images.get(image.reference, image.id) != image.id:
+        if info.images.get(familiar(image.reference), image.id) != image.id:
             yield Finding(
                 "images",
                 Level.WARNS,

@@ -240,7 +240,8 @@ def test_after_the_point_of_no_return_what_cannot_be_done_is_left_and_said(world
     world.journalled = break_source
     report = world.run(world.request())
     assert report.result is Result.MIGRATED
-    assert report.left_to_do == ("destroy_source: volume is in use",)
+    assert report.warnings == ("destroy_source could not be done: volume is in use",)
+    assert any("still to be removed" in place for place in report.where)
     assert world.load.running == {("grid-b", APP)}
 
 
