@@ -8,6 +8,7 @@ from typing import Any
 
 from .application import Container, Definition, Tree, TreeKind
 from .clock import Clock, SystemClock
+from .compose_wishes import wishes
 from .engine import Engine
 from .errors import LockedError, RightError, UnhealthyError, UnknownError
 from .properties import effective
@@ -16,7 +17,6 @@ from .sides import Right
 from .standing import Observed, Standing, restart_policies, sentence, standing
 from .state import Record, State
 
-HEALTH_TIMEOUT = 120.0
 BREATH = 0.3
 
 
@@ -137,19 +137,19 @@ class Applications:
                 self.engine.remove_tree(tree)
         self.state.forget(app)
 
-    def wait_until_up(self, app: str, timeout: float = HEALTH_TIMEOUT) -> Observed:
+    def wait_until_up(self, app: str) -> Observed:
         """Wait until the application is healthy, and remember how long its start took. Raises UnhealthyError."""
-        began = self._clock.time()
-        while True:
-            observed = self.observe(app)
+        observed = self.observe(app)
+        began, patience = self._clock.time(), self._patience(observed)
+        while not observed.up:
             passed = self._clock.time() - began
-            if observed.up:
-                started = self.state.seconds(app).get("start", 0.0)
-                self.state.write_seconds(app, {"start": started + passed})
-                return observed
-            if passed > timeout or standing(observed) is Standing.STOPPED:
+            if passed > patience or standing(observed) is Standing.STOPPED:
                 raise UnhealthyError(f"{app} did not get healthy within {passed:.0f} s: {_ailing(observed)}.")
             self._clock.sleep(BREATH)
+            observed = self.observe(app)
+        started = self.state.seconds(app).get("start", 0.0)
+        self.state.write_seconds(app, {"start": started + self._clock.time() - began})
+        return observed
 
     def grid_properties(self, app: str) -> Mapping[str, str]:
         """The properties that an application gets on this grid, whatever its own are."""
@@ -182,6 +182,11 @@ class Applications:
                 f"migrate.yml -e app={observed.right.target_app} -e target_grid={self.state.configuration().name}"
             )
         return observed.definition
+
+    def _patience(self, observed: Observed) -> float:
+        if observed.definition is None:
+            return 0.0
+        return wishes(self.engine.resolve(observed.definition)).health_timeout
 
     def _restore_policies(self, definition: Definition) -> None:
         model: Mapping[str, Any] = self.engine.resolve(definition)

@@ -9,11 +9,14 @@ from . import names, progress, report, units
 from .clock import Clock
 from .errors import UnknownError
 from .helper import request_of
+from .phases import Phase
 from .progress import MoveProgress
 from .report import Report
 from .state import State
 
 POLL = 0.2
+_COPYING = (Phase.IMAGES, Phase.PRECOPY, Phase.DELTA, Phase.VERIFY)
+_BEFORE_THE_STOP = (Phase.PRECOPY, Phase.STOP)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def _parts(now: MoveProgress) -> Iterator[str]:
         yield f"waiting: {now.waiting_for}"
     if _copies(now) and now.bytes:
         yield from _copying(now)
-    if now.predicted_downtime_seconds is not None and not now.going_back:
+    if now.predicted_downtime_seconds is not None and not now.going_back and now.phase in _BEFORE_THE_STOP:
         yield f"predicted downtime {units.seconds(now.predicted_downtime_seconds)}"
 
 
@@ -84,4 +87,4 @@ def _copying(now: MoveProgress) -> Iterator[str]:
 
 
 def _copies(now: MoveProgress) -> bool:
-    return now.phase.value in ("images", "precopy", "delta", "verify")
+    return now.phase in _COPYING

@@ -12,6 +12,7 @@ from typing import Any
 from . import contents, properties
 from .application import Definition
 from .applications import Applications
+from .compose_wishes import wishes
 from .contents import Changes, Contents
 from .declared import Declared, compose_files
 from .errors import DefinitionError
@@ -128,7 +129,9 @@ def _model(
             files=tuple(directory / name for name in files),
             env_files=(*_own_environment(directory), environment),
         )
-        return applications.engine.resolve(staged)
+        model = applications.engine.resolve(staged)
+        wishes(model)
+        return model
 
 
 @contextmanager

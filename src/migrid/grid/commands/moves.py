@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from ...table import table
 from .. import control, helper, live, request
@@ -48,14 +48,13 @@ def add_commands(add: Add, group: Callable[[str, str], Add]) -> None:
 
 def list_moves(args: argparse.Namespace) -> int:
     """`mig-grid moves`."""
-    grid = here()
-    every = [
-        (move, helper.request_of(grid, move), live.news(grid, move, 0.0, 0.0, SystemClock())) for move in grid.moves()
-    ]
+    grid, clock = here(), SystemClock()
+    asked = {move: request for move in grid.moves() if (request := helper.request_of(grid, move))}
+    every = [(move, asked[move], live.news(grid, move, 0.0, 0.0, clock)) for move in asked]
     if args.json:
-        print_json([{"move": move, "request": asked, "report": news.report} for move, asked, news in every])
+        print_json([{"move": move, "request": wanted, "report": news.report} for move, wanted, news in every])
         return 0
-    rows = ((move, *_asked(asked), _outcome(news)) for move, asked, news in every)
+    rows = ((move, *_asked(wanted), _outcome(news)) for move, wanted, news in every)
     print(table(["Move", "Action", "Application", "From", "Here", "Result"], rows))
     return 0
 
@@ -158,10 +157,8 @@ def _judged(plan: Plan) -> int:
     return 1 if plan.blocked else 0
 
 
-def _asked(asked: Request | None) -> Iterator[str]:
-    if asked is None:
-        return iter(("", "", "", ""))
-    return iter((asked.action.value, asked.app, asked.source_grid, asked.target_app))
+def _asked(asked: Request) -> tuple[str, ...]:
+    return asked.action.value, asked.app, asked.source_grid, asked.target_app
 
 
 def _outcome(news: live.News) -> str:

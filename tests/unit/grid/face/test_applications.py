@@ -144,6 +144,14 @@ def test_nothing_changes_when_one_declaration_is_wrong(grid: ModelGrid, source: 
     assert grid.state.applications() == []
 
 
+def test_wishes_for_moves_are_checked_when_provisioning(grid: ModelGrid, source: Path) -> None:
+    compose = json.loads((source / "compose.yaml").read_text())
+    (source / "compose.yaml").write_text(json.dumps({**compose, "x-mig": {"helth_timeout": 5}}))
+    with pytest.raises(DefinitionError, match="x-mig has the unknown key 'helth_timeout'"):
+        reconcile(grid.applications(), declare(source))
+    assert grid.state.applications() == []
+
+
 def test_what_failed_to_start_is_started_by_the_next_run(grid: ModelGrid, source: Path) -> None:
     converge(grid, declare(tiny(source, ports=["8080:80"])))
     here = grid.applications()
