@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from .errors import GridError
+from .progress import NOTHING_COPIED
 from .run import Run
 from .volumes.client import Channel, Progress, Round, Session, Survey, Verification
 
@@ -48,7 +49,9 @@ class Copying:
     def _once(self, question: Callable[[Session], Answer]) -> Answer:
         self._began = self._run.clock.time()
         try:
-            return question(self._open())
+            answer = question(self._open())
+            self._run.progress.update(**NOTHING_COPIED)
+            return answer
         except BaseException:
             self.close()
             raise
@@ -64,7 +67,8 @@ class Copying:
         run = self._run
         passed = run.clock.time() - self._began
         rate = now.bytes / passed if passed > 0 else 0.0
-        left = None if now.total_bytes is None or not rate else max(now.total_bytes - now.bytes, 0) / rate
+        known = now.total_bytes is not None and rate > 0 and passed > 1.0
+        left = max((now.total_bytes or 0) - now.bytes, 0) / rate if known else None
         predicted = run.progress.now.predicted_downtime_seconds
         told = run.progress.update_sometimes(
             bytes=now.bytes,

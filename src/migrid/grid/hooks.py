@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from .application import Application, Hook, HookPoint
+from .application import Container, Definition, Hook, HookPoint
+from .compose_wishes import wishes
 from .engine import Engine
 from .errors import HookError
 from .sides import Lock
@@ -24,18 +25,19 @@ def environment(lock: Lock, source_address: str, target_address: str) -> dict[st
     }
 
 
-def run(engine: Engine, application: Application, point: HookPoint, environment: Mapping[str, str]) -> None:
+def run(engine: Engine, definition: Definition, point: HookPoint, environment: Mapping[str, str]) -> None:
     """Run the hooks of a point one after the other. Raises HookError when a required one failed."""
-    for hook in application.wishes.hooks:
+    containers = engine.containers(definition.name)
+    for hook in wishes(engine.resolve(definition)).hooks:
         if hook.point is point and hook.required:
-            _run(engine, application, hook, environment)
+            _run(engine, containers, hook, environment)
         elif hook.point is point:
             with suppress(HookError):
-                _run(engine, application, hook, environment)
+                _run(engine, containers, hook, environment)
 
 
-def _run(engine: Engine, application: Application, hook: Hook, environment: Mapping[str, str]) -> None:
-    found = [item for item in application.containers if item.service == hook.service and item.running]
+def _run(engine: Engine, containers: Sequence[Container], hook: Hook, environment: Mapping[str, str]) -> None:
+    found = [item for item in containers if item.service == hook.service and item.running]
     if not found:
         raise HookError(f"The {hook.point.value} hook needs service {hook.service}, of which no container runs.")
     engine.run(found[0].id, hook.command, environment, hook.timeout)

@@ -93,18 +93,17 @@ class LocalSource:
 
     def run_hooks(self, app: str, move: str, point: HookPoint, environment: Mapping[str, str]) -> None:
         check_lock(self._state, app, move)
-        hooks.run(self._engine, describing.describe(self._engine, self._state, app), point, environment)
+        hooks.run(self._engine, describing.definition(self._engine, self._state, app), point, environment)
 
     def stop(self, app: str, move: str, timeout: float | None, lease: float) -> None:
         with self._state.exclusive(app):
             check_lock(self._state, app, move)
-            self._suspend(app, move, lease)
-            began = self._clock.time()
-            if describing.is_running(self._engine, app):
+            if self._suspend(app, move, lease):
+                began = self._clock.time()
                 self._engine.stop(app, timeout)
                 self._state.write_seconds(app, {"stop": self._clock.time() - began})
-            if describing.is_running(self._engine, app):
-                raise EngineError(f"{app} still runs after it was told to stop.")
+                if describing.is_running(self._engine, app):
+                    raise EngineError(f"{app} still runs after it was told to stop.")
             self._lengthen(app, move, lease)
 
     def keep(self, app: str, move: str, lease: float) -> None:
@@ -163,13 +162,16 @@ class LocalSource:
             if lock is None or lock.move == move:
                 self._forget_move(app, move)
 
-    def _suspend(self, app: str, move: str, lease: float) -> None:
-        """Write the right first: what is stopped without it would never be started again."""
+    def _suspend(self, app: str, move: str, lease: float) -> bool:
+        """Take the right away; whether there is something to stop. It is written first: what is stopped without it
+        would never be started again."""
         containers = self._engine.containers(app)
         policies = {container.id: container.restart_policy for container in containers}
-        right = rights.suspend(self._state.right(app), move, policies, any(item.running for item in containers))
+        runs = any(container.running for container in containers)
+        right = rights.suspend(self._state.right(app), move, policies, runs)
         self._state.write_right(app, replace(right, lease_until=self._clock.time() + lease))
         self._engine.set_restart_policies({container.id: "no" for container in containers})
+        return runs
 
     def _lengthen(self, app: str, move: str, lease: float) -> None:
         right = self._state.right(app)

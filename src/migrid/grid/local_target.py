@@ -122,7 +122,7 @@ class LocalTarget:
 
     def run_hooks(self, app: str, move: str, point: HookPoint, environment: Mapping[str, str]) -> None:
         check_lock(self._state, app, move)
-        hooks.run(self._engine, describing.describe(self._engine, self._state, app), point, environment)
+        hooks.run(self._engine, describing.definition(self._engine, self._state, app), point, environment)
 
     def forwards(self, app: str, source_ports: Sequence[Port]) -> tuple[Forward, ...]:
         here = [port for container in self._engine.containers(app) for port in container.ports]

@@ -162,7 +162,8 @@ class Move:
         run.at_source.ask(run.source.resume, run.app, run.move)
         run.journal.note(source_resumed=run.clock.time())
         with suppress(GridError):
-            run.source.run_hooks(run.app, run.move, HookPoint.POST_RESUME, run.hook_environment)
+            if run.has_hooks(HookPoint.POST_RESUME):
+                run.source.run_hooks(run.app, run.move, HookPoint.POST_RESUME, run.hook_environment)
 
     def halt_target(self) -> None:
         run = self._run

@@ -18,8 +18,11 @@ PAUSE_BETWEEN_ROUNDS = 60.0
 READY_BEFORE = 1.5
 STOP_SECONDS = 1.0
 IGNORED_TERM_SECONDS = 10.0
-START_SECONDS = 2.0
+START_SECONDS = 1.0
+CONTAINER_SECONDS = 0.4
+SETTLING = 1.0
 HEALTH_INTERVAL = 30.0
+START_INTERVAL = 5.0
 _DURATION = re.compile(r"([0-9.]+)(h|ms|m|s|us|µs|ns)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -104,9 +107,19 @@ def _guessed_stop(application: Application, stop_timeout: float | None) -> float
 
 
 def _guessed_start(application: Application) -> float:
-    checks = [service.get("healthcheck") for service in application.model.get("services", {}).values()]
-    first = [_seconds(check.get("interval"), HEALTH_INTERVAL) for check in checks if check and not check.get("disable")]
-    return START_SECONDS + max(first, default=0.0)
+    """Health checks say nothing before their first interval is over; containers without one are watched a moment."""
+    services = [application.model.get("services", {}).get(item.service, {}) for item in application.containers]
+    checks = [service.get("healthcheck") or {} for service in services]
+    first = [_first_check(check) for check in checks if check and not check.get("disable")]
+    watched = SETTLING if len(first) < len(checks) and not application.wishes.probe else 0.0
+    return START_SECONDS + CONTAINER_SECONDS * len(checks) + max([watched, *first])
+
+
+def _first_check(check: Mapping[str, object]) -> float:
+    interval = _seconds(check.get("interval"), HEALTH_INTERVAL)
+    if not check.get("start_period"):
+        return interval
+    return min(interval, _seconds(check.get("start_interval"), START_INTERVAL))
 
 
 def _seconds(text: object, default: float) -> float:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from .clock import Clock
 from .phases import Phase
 from .state import read_json, write_json
 
 INTERVAL = 0.5
+NOTHING_COPIED: Mapping[str, Any] = {"bytes": 0, "total_bytes": None, "files": 0, "rate": 0.0, "eta_seconds": None}
+"""The fields of what is copied, when nothing is."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +53,25 @@ class Progress:
         """Add to the log, each line with the time."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock.time()))
         lines = "".join(f"{moment} {line}\n" for line in text.splitlines())
-        with suppress(OSError), (self._directory / "log").open("a", encoding="utf-8") as stream:
+        with suppress(OSError), open(self._directory / "log", "a", encoding="utf-8", opener=_private) as stream:
             stream.write(lines)
 
-    def update(self, **changes: object) -> None:
+    def update(self, **changes: Any) -> None:
         """Let followers know at once."""
-        self.now = replace(self.now, **changes, time=self._clock.time())  # type: ignore[arg-type]
+        self.now = replace(self.now, **changes, time=self._clock.time())
         with suppress(OSError):
             write_json(self._directory / "progress.json", self.now)
 
-    def update_sometimes(self, **changes: object) -> bool:
+    def update_sometimes(self, **changes: Any) -> bool:
         """Let followers know, if they were not told just before; whether they were told now."""
         due = self._clock.time() - self.now.time >= INTERVAL
         if due:
             self.update(**changes)
         return due
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def read(directory: Path) -> MoveProgress | None:

@@ -75,7 +75,8 @@ def _downtime(notes: Mapping[str, Any], action: Action, failure: Failure | None)
     back = failure or action is Action.SNAPSHOT
     ends = ("source_resumed",) if back else ("handed_over_at", "healthy_at")
     end = next((notes[name] for name in ends if name in notes), None)
-    return 0.0 if end is None else round(float(end) - float(notes["stop_began"]), 3)
+    began = notes.get("down_since", notes["stop_began"])
+    return 0.0 if end is None else round(float(end) - float(began), 3)
 
 
 def _last_rounds(run: Run) -> list[Round]:

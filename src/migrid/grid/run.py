@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import hooks, records
-from .application import Application
+from .application import Application, HookPoint
 from .clock import Clock
 from .control import Control
 from .journal import Journal
 from .patience import FOREVER, Patience
 from .phases import POINT_OF_NO_RETURN, Phase
 from .prediction import Habits, Seen
-from .progress import Progress
+from .progress import NOTHING_COPIED, Progress
 from .request import Request
 from .sides import Facts, Lock, Source, Target
 from .volumes.client import Survey
@@ -126,6 +126,10 @@ class Run:
     def warnings(self) -> tuple[str, ...]:
         return tuple(str(text) for name, text in self.notes.items() if name.startswith("warning "))
 
+    def has_hooks(self, point: HookPoint) -> bool:
+        """Whether there is a hook to run: to ask for nothing takes time, too."""
+        return any(hook.point is point for hook in self.known.application.wishes.hooks)
+
     def noted(self, name: str, kind: type[Kind]) -> Kind:
         """The record that a phase left. A note never changes."""
         if name not in self._noted:
@@ -147,7 +151,7 @@ class Run:
         """Have the patience of the phase, and let followers know."""
         self.have_patience(PATIENCE[phase], stubborn=not self.may_cancel)
         self.progress.log(f"{phase.value}: begins")
-        self.progress.update(phase=phase, since=self.clock.time(), bytes=0, total_bytes=None, files=0, rate=0.0)
+        self.progress.update(phase=phase, since=self.clock.time(), waiting_for="", **NOTHING_COPIED)
 
     def have_patience(self, seconds: float, stubborn: bool) -> None:
         """Let what is asked from now on be waited for."""

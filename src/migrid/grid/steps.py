@@ -16,7 +16,7 @@ from .sides import Action
 from .volumes.client import Round
 
 POLL = 0.25
-SETTLING = 1.0
+TIME_TO_CHECK = 30.0
 LAST_ROUNDS = 3
 
 
@@ -66,10 +66,12 @@ class Steps:
         run = self._run
         run.journal.note(survey=self._copying.survey())
         run.at_both.ask(asking.refuse_full, run.request, run.target, run.known, run.survey)
-        predicted: list[float] = []
-        while not (predicted and self._is_time(predicted)):
+        predicted = [self._precopy_round()]
+        self._check()
+        while not self._is_time(predicted):
             predicted.append(self._precopy_round())
-        self._check_unchanged()
+            if self._has_time():
+                self._check()
         run.journal.note(predicted_downtime_seconds=predicted[-1])
 
     def stop(self) -> None:
@@ -77,9 +79,10 @@ class Steps:
         if "stop_began" not in run.notes:
             self._hooks_at_source(HookPoint.PRE_STOP)
             run.journal.note(stop_began=run.clock.time())
-        began = run.clock.time()
         run.at_source.ask(run.source.stop, run.app, run.move, run.request.stop_timeout, LEASE)
-        run.journal.note(stop_seconds=run.clock.time() - began)
+        stopped = run.clock.time()
+        seconds = run.at_source.ask(run.source.seconds, run.app).get("stop", 0.0)
+        run.journal.note(stop_seconds=seconds, down_since=max(stopped - seconds, run.notes["stop_began"]))
 
     def delta(self) -> None:
         """What is copied counts only if the source was stopped before and after: a lease may have run out."""
@@ -123,7 +126,7 @@ class Steps:
         run.journal.note(start_began=run.clock.time())
         run.at_target.ask(run.target.start, run.target_app, run.move)
         self._just_started = True
-        run.at_target.ask(run.target.run_hooks, run.target_app, run.move, HookPoint.POST_START, run.hook_environment)
+        self._hooks_at_target(HookPoint.POST_START)
 
     def healthy(self) -> None:
         run = self._run
@@ -138,7 +141,7 @@ class Steps:
             run.at_source.ask(run.source.forward, run.app, run.move, forwards)
             run.journal.note(forwards=forwards, handed_over_at=run.clock.time())
         try:
-            run.at_target.ask(run.target.run_hooks, run.target_app, run.move, HookPoint.HAND_OVER, run.hook_environment)
+            self._hooks_at_target(HookPoint.HAND_OVER)
         except HookError as error:
             run.warn(str(error))
 
@@ -176,7 +179,6 @@ class Steps:
         self._log_round(f"precopy: round {number}", done)
         seen = Seen(done, self._verify_early(), began, run.clock.time())
         run.journal.note(**{f"round {number}": seen})
-        self._rehearse()
         predicted = prediction.downtime(run.habits, run.survey, run.rounds)
         run.progress.log(f"precopy: predicted downtime {units.seconds(predicted)}")
         run.progress.update(predicted_downtime_seconds=predicted)
@@ -207,8 +209,14 @@ class Steps:
                 return moment >= at
             run.clock.sleep(min(1.0, moment - run.clock.time()))
 
-    def _check_unchanged(self) -> None:
-        """What was described in preflight must be what is stopped now."""
+    def _has_time(self) -> bool:
+        """Whether the next round, or the stop, is some way off."""
+        at, run = self._run.control.cut_over_at, self._run
+        return bool(at) and prediction.next_moment(run.rounds[-1], at or 0.0) - run.clock.time() > TIME_TO_CHECK
+
+    def _check(self) -> None:
+        """What was described in preflight must be what is there, and the target must be able to start what came."""
+        self._rehearse()
         run = self._run
         before, now = run.known.application, run.at_source.ask(run.source.describe, run.app)
         if before.trees != now.trees or before.definition != now.definition:
@@ -228,8 +236,13 @@ class Steps:
 
     def _hooks_at_source(self, point: HookPoint) -> None:
         run = self._run
-        if run.known.application.running:
+        if run.known.application.running and run.has_hooks(point):
             run.at_source.ask(run.source.run_hooks, run.app, run.move, point, run.hook_environment)
+
+    def _hooks_at_target(self, point: HookPoint) -> None:
+        run = self._run
+        if run.known.application.running and run.has_hooks(point):
+            run.at_target.ask(run.target.run_hooks, run.target_app, run.move, point, run.hook_environment)
 
     def _wait_until_healthy(self) -> None:
         """If the engine or the driver went away meanwhile, this begins anew, and starts what nobody else did."""
@@ -259,7 +272,8 @@ class Steps:
         if waiting:
             return waiting
         try:
-            run.target.probe(run.target_app)
+            if run.known.application.wishes.probe:
+                run.target.probe(run.target_app)
         except UnhealthyError as error:
             return (str(error),)
         return ()
@@ -269,7 +283,7 @@ class Steps:
         run = self._run
         if run.known.application.wishes.probe or health.has_check(run.known.application.containers):
             return True
-        return run.clock.time() - since >= SETTLING
+        return run.clock.time() - since >= prediction.SETTLING
 
     def _log_round(self, what: str, done: Round) -> None:
         self._run.progress.log(
