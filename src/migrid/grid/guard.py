@@ -46,11 +46,15 @@ class Guard:
         return [done for step in (self._resume, self._revive, self._dismiss) for done in _tried(step)]
 
     def run(self, ended: threading.Event, interval: float = INTERVAL) -> None:
-        """Pass after pass, until the event."""
+        """Pass after pass, until the event. What is said in each pass is logged once."""
         notify("READY=1")
+        before: list[str] = []
         while not ended.is_set():
-            for done in self.one_pass():
-                _log.info("%s", done)
+            now = self.one_pass()
+            for done in now:
+                if done not in before:
+                    _log.info("%s", done)
+            before = now
             notify("WATCHDOG=1")
             ended.wait(interval)
         notify("STOPPING=1")

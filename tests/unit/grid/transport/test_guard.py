@@ -120,6 +120,27 @@ def test_an_application_that_is_being_changed_waits(grid_a: State, guard: Guard,
     assert helpers.running == {}
 
 
+def test_what_stays_wrong_is_logged_once(
+    guard: Guard, leases: FakeLeases, helpers: FakeHelpers, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    leases.away = helpers.away = True
+    passes: list[list[str]] = []
+    ended = threading.Event()
+    one_pass = guard.one_pass
+
+    def counted() -> list[str]:
+        passes.append(one_pass())
+        if len(passes) == 3:
+            ended.set()
+        return passes[-1]
+
+    guard.one_pass = counted
+    guard.run(ended, 0.01)
+    assert passes == [["resume: The engine is away.", "dismiss: The engine is away."]] * 3
+    assert caplog.messages == passes[0]
+
+
 def test_it_tells_the_service_manager(guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
