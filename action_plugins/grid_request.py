@@ -30,9 +30,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the hosts that matter, or fail with what is wrong."""
         super().run(tmp, task_vars)
-        _, given = self.validate_argument_spec(
-            {"options": {"type": "dict", "required": True}, "answers": {"type": "dict"}}
-        )
+        spec = {"options": {"type": "dict", "required": True}, "answers": {"type": "dict"}}
+        given = self.validate_argument_spec(spec)[1]
         hosts = _hosts(task_vars or {})
         try:
             return self._result(given["options"], given["answers"], hosts)

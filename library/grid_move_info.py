@@ -63,7 +63,7 @@ progress:
   returned: success
   type: dict
 report:
-  description: The report, as the module M(grid_move) returns it.
+  description: The report, as the module C(grid_move) returns it.
   returned: when it has ended
   type: dict
 artifacts:

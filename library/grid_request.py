@@ -20,11 +20,11 @@ attributes:
     support: none
 options:
   options:
-    description: The options of the move, as the module M(grid_move) has them. Empty text is as good as none.
+    description: The options of the move, as the module C(grid_move) has them. Empty text is as good as none.
     type: dict
     required: true
   answers:
-    description: What the module M(grid_app_info) returned, by the names of the hosts.
+    description: What the module C(grid_app_info) returned, by the names of the hosts.
     type: dict
 """
 
