@@ -34,6 +34,11 @@ have() {
   command -v "$1" >/dev/null
 }
 
+# need COMMAND PACKAGE: install the package unless there is the command
+need() {
+  have "$1" || install_packages "$2"
+}
+
 # install_packages NAME...: install packages of the distribution
 install_packages() {
   [[ $(id -u) == 0 ]] || fail "The packages $* are missing. Run this as root, or install them."
@@ -46,18 +51,28 @@ apt_get() {
   "${apt_get[@]}" install --no-install-recommends "$@"
 }
 
-# sshd_program: OpenSSH's server for the tests to ask; the package's service starts neither now nor with the machine
+# sshd_program: OpenSSH's server for the tests to ask
 sshd_program() {
-  local policy=/usr/sbin/policy-rc.d
-  have sshd && return
+  have sshd || install_stopped "ssh.service ssh.socket" openssh-server
+}
+
+# nginx_program: nginx, with the module that forwards ports, for the tests to ask
+nginx_program() {
+  [[ -e /usr/lib/nginx/modules/ngx_stream_module.so ]] || install_stopped nginx.service nginx libnginx-mod-stream
+}
+
+# install_stopped "UNIT..." NAME...: install packages whose services start neither now nor with the machine
+install_stopped() {
+  local policy=/usr/sbin/policy-rc.d units
+  read -ra units <<<"$1"
   (
     if [[ -w ${policy%/*} && ! -e $policy ]]; then
       trap 'rm "$policy"' EXIT
       printf '#!/bin/sh\nexit 101\n' >"$policy"
       chmod 0755 "$policy"
     fi
-    install_packages openssh-server
-    systemctl --quiet disable ssh.service ssh.socket 2>/dev/null
+    install_packages "${@:2}"
+    systemctl --quiet disable "${units[@]}" 2>/dev/null || true
   )
 }
 
@@ -70,7 +85,7 @@ control_node() {
 
 virtual_environment() {
   "$project/.venv/bin/python" -c '' 2>/dev/null && return
-  have python3 || install_packages python3
+  need python3 python3
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
     || fail "$(command -v python3) is $(python3 --version), but 3.11 or newer is needed. Put a newer python3 first in PATH."
   python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
@@ -99,8 +114,8 @@ checkout() {
 # engine: a running Docker engine
 engine() {
   engine_answers && return
-  have dockerd || install_packages docker.io
-  have docker || install_packages docker-cli
+  need dockerd docker.io
+  need docker docker-cli
   [[ $(id -u) == 0 ]] || fail "The Docker engine does not answer. Run this as root, or start the engine."
   step engine "Starting the Docker engine" "Look at $logs/dockerd.log, or at journalctl --unit docker." start_engine
 }
@@ -219,7 +234,7 @@ example() {
 sample_user() {
   local directory=$project/build/sample_user
   [[ -e $directory/password ]] && return
-  have ssh-keygen || install_packages openssh-client
+  need ssh-keygen openssh-client
   step sample_user "Making a key and a password for the sample user" "Remove $directory and run this again." \
     make_sample_user "$directory"
 }

@@ -14,6 +14,7 @@ from typing import Any
 GRID_UNITS = ("docker.service", "ssh.service", "sshd.service", "mig_grid_guard.service")
 UNITS = ("migrid.target", "apache2.service", "httpd.service", "grid_sftp.service", *GRID_UNITS)
 DPKG_STATUS = Path("/var/lib/dpkg/status")
+INSTALLED = (" ok installed", " ok triggers-awaited", " ok triggers-pending")
 
 # By the ID of os-release(5): the distribution and its family, in Ansible's words.
 DISTRIBUTIONS = {
@@ -67,7 +68,7 @@ def installed_deb() -> Iterator[str]:
     for line in DPKG_STATUS.read_text(encoding="utf-8").splitlines():
         if line.startswith("Package: "):
             name = line.removeprefix("Package: ")
-        elif line.startswith("Status: ") and line.endswith(" ok installed"):
+        elif line.startswith("Status: ") and line.endswith(INSTALLED):
             yield name
 
 

@@ -21,6 +21,14 @@ def test_the_packages_are_those_that_dpkg_names(tmp_path: Path) -> None:
     assert set(host.facts("root", tmp_path / "venv")["mig_host"]["packages"]) == expected
 
 
+def test_a_package_that_waits_for_a_trigger_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = {"libc-bin": "triggers-pending", "dbus": "triggers-awaited", "sudo": "config-files", "tini": "installed"}
+    stanzas = [f"Package: {name}\nStatus: install ok {state}\nVersion: 1\n" for name, state in states.items()]
+    monkeypatch.setattr(host, "DPKG_STATUS", tmp_path / "status")
+    host.DPKG_STATUS.write_text("\n".join(stanzas))
+    assert list(host.installed_deb()) == ["libc-bin", "dbus", "tini"]
+
+
 def test_the_account_and_the_release_are_told(tmp_path: Path) -> None:
     (tmp_path / "venv").symlink_to("/opt/migrid/releases/1/venv")
     found = host.facts("root", tmp_path / "venv")["mig_host"]
