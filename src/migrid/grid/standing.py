@@ -86,10 +86,7 @@ def sentence(observed: Observed) -> str:
 
 def moving(lock: Lock) -> str:
     """What the move that holds an application is about."""
-    return (
-        f"held by the move {lock.move} ({lock.action.value} {lock.source_app_name} from {lock.source_grid} to "
-        f"{lock.target_grid} as {lock.target_app_name})"
-    )
+    return f"held by the move {lock.move} ({lock.action.value} to {lock.target_grid} as {lock.target_app_name})"
 
 
 def restart_policies(model: Mapping[str, Any], containers: tuple[Container, ...]) -> dict[str, str]:
