@@ -16,13 +16,14 @@ from proof.witness import Witness
 
 def test_a_plan_changes_nothing(place: Place, operator: Operator) -> None:
     before = place.here.grid.seen(), place.there.seen(), place.there.moves()
-    for flags, options in ((("--check", "--diff"), {}), ((), {"plan_only": "true"})):
-        outcome = operator.move(*flags, app=APP, target_grid=place.there.name, **options)
-        report = outcome.succeeded()
-        assert report["result"] == "planned"
-        assert report["predicted_downtime_seconds"] > 0
+    checked = operator.move("--check", "--diff", app=APP, target_grid=place.there.name)
+    assert checked.succeeded() == {}
+    planned = operator.move(app=APP, target_grid=place.there.name, plan_only="true")
+    assert planned.succeeded()["result"] == "planned"
+    assert planned.report["predicted_downtime_seconds"] > 0
+    for output in (checked.output, planned.output):
         for check in ("name", "ports", "disk", "architecture", "images", "clock"):
-            assert check in outcome.output, f"the plan does not say anything of {check}"
+            assert f"\n{check} " in output, f"the plan does not say anything of {check}"
     assert (place.here.grid.seen(), place.there.seen(), place.there.moves()) == before
 
 
@@ -34,8 +35,7 @@ def test_there_and_back(place: Place, operator: Operator, writing: load.Load) ->
     moved = Shop(place.there)
     check_arrival(moved, place, report, files)
     assert load.ask(place.here.address, "GET", "/health")[1]["instance"]["grid"] == place.there.name
-    downtime = check_downtime(writing, moved, began)
-    assert report["downtime_seconds"] <= downtime + 1
+    assert check_downtime(writing, moved, began) < report["downtime_seconds"] + 0.5
 
     at = datetime.now(UTC) + timedelta(seconds=15)
     back = operator.move(app=APP, target_grid=place.here.grid.name, cut_over=at.isoformat()).succeeded()

@@ -130,5 +130,5 @@ def left_over(place: Place) -> list[str]:
 
 def of_moves(seen: Seen) -> list[str]:
     """What is only there while a move is under way."""
-    locks = [path for path in seen.state if Path(path).name == "lock.json" or "exclusive/" in path]
+    locks = [path for path in seen.state if Path(path).name == "lock.json"]
     return [*locks, *seen.run]
