@@ -15,7 +15,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, **options)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800, **options)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,42 @@ def test_the_client_id_is_that_of_the_user(summary: dict[str, Any]) -> None:
     assert summary["user"]["client_id"] in {user["client_id"] for user in users}
 
 
+def test_the_example_application_moves_as_the_end_says(said: str, summary: dict[str, Any]) -> None:
+    addresses = {grid["name"]: grid["address"] for grid in summary["grids"]}
+    assert len(addresses) == 2
+    assert re.search(r"migrate\.yml -e app=shop -e target_grid=grid-b$", said, re.MULTILINE)
+    here = place_of_the_shop(addresses)
+    there = next(name for name in addresses if name != here)
+    command = [
+        str(PROJECT / ".venv/bin/ansible-playbook"),
+        "migrate.yml",
+        "-e",
+        "app=shop",
+        "-e",
+        f"target_grid={there}",
+    ]
+    moved = run(command, cwd=PROJECT)
+    assert moved.returncode == 0, moved.stdout[-3000:] + moved.stderr[-3000:]
+    report = json.loads((PROJECT / "build/move.json").read_text())
+    assert (report["result"], report["source_grid"], report["target_grid"]) == ("migrated", here, there)
+    assert report["verified"]
+    assert place_of_the_shop(addresses) == there
+    for address in addresses.values():
+        answer = run(["curl", "--silent", "--show-error", "--fail", f"http://{address}:8080/health"])
+        assert answer.returncode == 0, answer.stderr
+
+
+def place_of_the_shop(addresses: dict[str, str]) -> str:
+    """The one grid where it runs."""
+    listed = {name: run(["docker", "exec", name, "mig-grid", "list", "--json"]).stdout for name in addresses}
+    places = [
+        name for name, apps in listed.items() for app in json.loads(apps) if app["name"] == "shop" and app["running"]
+    ]
+    assert len(places) == 1, listed
+    return places[0]
+
+
 def test_a_second_run_changes_nothing(said: str) -> None:
     again = run([str(PROJECT / "bin/site")])
     assert again.returncode == 0, again.stderr
-    assert re.findall(r"changed=(\d+)", again.stdout) == ["0"]
+    assert re.findall(r"changed=(\d+)", again.stdout) == ["0", "0", "0"]
