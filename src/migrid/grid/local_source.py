@@ -141,7 +141,8 @@ class LocalSource:
     def forward(self, app: str, move: str, forwards: Sequence[Forward]) -> None:
         with self._state.exclusive(app):
             check_lock(self._state, app, move)
-            self._forwarder.start(app, forwards)
+            published = {port for container in self._engine.containers(app) for port in container.ports}
+            self._forwarder.start(app, [forward for forward in forwards if forward.port in published])
 
     def destroy(self, app: str, move: str, target_grid: str, target_app: str) -> None:
         with self._state.exclusive(app):

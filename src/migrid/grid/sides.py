@@ -113,7 +113,7 @@ class Source(Protocol):
         """Take the right back and start the application again if it ran before. The target has nothing that runs."""
 
     def forward(self, app: str, move: str, forwards: Sequence[Forward]) -> None:
-        """Let the old address go on answering."""
+        """Let the old address go on answering at the ports that the application published, and at no other."""
 
     def destroy(self, app: str, move: str, target_grid: str, target_app: str) -> None:
         """Remove the application and its data, leaving the marker that says where it went (Right.GONE)."""

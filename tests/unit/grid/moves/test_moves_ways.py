@@ -16,7 +16,8 @@ from migrid.grid.errors import EngineError, LockedError, RightError
 from migrid.grid.phases import Phase
 from migrid.grid.report import Result, read
 from migrid.grid.request import DestroySource
-from migrid.grid.sides import Action, Right
+from migrid.grid.run import lock_of
+from migrid.grid.sides import Action, Forward, Right
 
 HOOKS = {
     "hooks": {
@@ -45,6 +46,15 @@ def test_a_migration_reports_what_it_did(world: World) -> None:
     assert read(world.b.state.move_directory(report.move)) == report
     assert world.b.state.seconds(APP)["stop"] == pytest.approx(2.0)
     assert world.b.state.seconds(APP)["start"] > 3.0
+
+
+def test_no_port_is_forwarded_that_the_application_did_not_publish(world: World) -> None:
+    lock = lock_of(world.request(), names.new_move(), world.clock.time())
+    world.a.source.lock(lock)
+    own = Forward(world.a.source.describe(APP).ports[0], "192.0.2.1", PORT)
+    foreign = replace(own, port=replace(own.port, host_port=22))
+    world.a.source.forward(APP, lock.move, [own, foreign])
+    assert world.a.forwarder.forwards(APP) == (own,)
 
 
 def test_the_project_directory_travels_with_its_secrets(world: World) -> None:
