@@ -29,6 +29,7 @@ _NOISE = tuple(
             "/.dockerenv",
             "/root/.cache",
             "/sbin/docker-init",
+            "/usr/sbin/docker-init",
         ),
     )
 )
