@@ -87,7 +87,8 @@ class Entry:
 
     `leader` is the path of the first name of the same file, `path` itself if it is the first or only one; only a leader
     has content. `attributes` is the hash of the extended attributes. `settled` tells whether an unmoved `stat` means
-    unchanged content.
+    unchanged content. `written` is the line of the manifest once that was asked for: from then on nothing that is in it
+    may change.
     """
 
     path: bytes
@@ -97,6 +98,7 @@ class Entry:
     attributes: bytes = b""
     settled: bool = False
     content: Map = field(default_factory=dict)
+    written: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def leads(self) -> bool:
@@ -128,20 +130,9 @@ def decode(data: bytes) -> Entry:
 
 def line(entry: Entry) -> bytes:
     """The line of an entry in the manifest, with its newline."""
-    stat = entry.stat
-    mode = 0o777 if stat.is_link else modes.S_IMODE(stat.mode)
-    return b"%b\t%o\t%d:%d\t%d\t%d\t%d\t%b\t%b\t%b\n" % (
-        _TYPES[modes.S_IFMT(stat.mode)],
-        mode,
-        stat.uid,
-        stat.gid,
-        stat.size,
-        stat.mtime,
-        stat.rdev,
-        entry.attributes.hex().encode() or b"-",
-        _content(entry),
-        _escaped(entry.path),
-    )
+    if not entry.written:
+        entry.written = _write(entry)
+    return entry.written
 
 
 def manifest_digest(lines: Iterable[bytes]) -> str:
@@ -165,3 +156,20 @@ def _content(entry: Entry) -> bytes:
 
 def _escaped(name: bytes) -> bytes:
     return name.decode("latin-1").encode("unicode_escape")
+
+
+def _write(entry: Entry) -> bytes:
+    stat = entry.stat
+    mode = 0o777 if stat.is_link else modes.S_IMODE(stat.mode)
+    return b"%b\t%o\t%d:%d\t%d\t%d\t%d\t%b\t%b\t%b\n" % (
+        _TYPES[modes.S_IFMT(stat.mode)],
+        mode,
+        stat.uid,
+        stat.gid,
+        stat.size,
+        stat.mtime,
+        stat.rdev,
+        entry.attributes.hex().encode() or b"-",
+        _content(entry),
+        _escaped(entry.path),
+    )

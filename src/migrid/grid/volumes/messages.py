@@ -22,15 +22,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .blocks import (
-    CHUNK,
-    HASH_BYTES,
-    Content,
-    Map,
-    all_blocks,
-    length_of_blocks,
-    split,
-)
+from .blocks import CHUNK, HASH_BYTES, Content, Map, all_blocks, length_of_blocks, split
 from .entry import Entry, decode, encode
 
 MAGIC = b"migrid volumes"

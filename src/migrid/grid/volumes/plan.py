@@ -2,7 +2,10 @@
 
 An unmoved `Stat` means unchanged content only when it was settled: read after the file system had been synchronized
 (from then on the first store to any page moves ctime, also through a memory map), on a file system that keeps this
-promise, and with a ctime so far in the past that a later change cannot have got the same one.
+promise, and with a ctime so far in the past that no later change can have got the same one from a coarse clock, and
+that no write that had got it before can still have been under way. The last is why it is half a minute: a write to a
+device that stalls has its ctime from when it began. (Those that the page cache takes are waited for in any case, by
+the search for holes.)
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from dataclasses import dataclass
 
 from .entry import Entry, Stat
 
-RACY_NANOSECONDS = 2_000_000_000
+RACY_NANOSECONDS = 30_000_000_000
 
 Index = dict[bytes, Entry]
 _Object = tuple[bytes, int, int]

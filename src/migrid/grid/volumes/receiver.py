@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -87,7 +88,7 @@ class Receiver:
             except GridError:
                 self.close()
                 raise
-            except (OSError, ValueError, OverflowError) as error:
+            except (OSError, ValueError, OverflowError, struct.error) as error:
                 self.close()
                 raise CopyError(_explained(error)) from error
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat as modes
+import struct
 import time
-from contextlib import ExitStack
 
 from ..errors import CopyError, GridError, UnreachableError
 from . import attributes, messages
@@ -30,7 +30,7 @@ def serve(trees: Trees, wire: Wire) -> None:
             Sender(trees, wire, examiner).serve()
         except UnreachableError:
             return
-        except (GridError, OSError, ValueError) as error:
+        except (GridError, OSError, ValueError, struct.error) as error:
             wire.send(Kind.ERROR, str(error).encode()[:_ERROR_LETTERS])
             wire.flush()
 
@@ -141,36 +141,39 @@ class _Round:
 
     def _send(self, change: Change, staged: list[Map]) -> None:
         """Send an entry; one that has vanished is removed instead, with further names of the same file."""
-        sent = False
-        with ignore_vanished(), ExitStack() as stack:
-            sent = self._send_found(change, staged, stack)
-        if not sent:
+        if not self._sent_found(change, staged):
             self._restless.append(change.path)
             self._remove(change.path)
         self._alive()
 
-    def _send_found(self, change: Change, staged: list[Map], stack: ExitStack) -> bool:
+    def _sent_found(self, change: Change, staged: list[Map]) -> bool:
+        if change.leader != change.path and change.leader not in self._index:
+            return False
+        with ignore_vanished():
+            if not change.has_content:
+                self._send_entry(change, None, None)
+                return True
+            descriptor = self._trees.open_file(change.path, change.stat)
+            if descriptor is not None:
+                try:
+                    self._send_entry(change, descriptor, self._known(change, staged))
+                    return True
+                finally:
+                    os.close(descriptor)
+        return False
+
+    def _send_entry(self, change: Change, descriptor: int | None, known: Map | None) -> None:
         path = change.path
         entry = Entry(path, change.stat, change.leader, settled=self._moment.settles(change.stat))
-        if not entry.leads and entry.leader not in self._index:
-            return False
-        descriptor = None
-        if change.has_content:
-            descriptor = self._trees.open_file(path, change.stat)
-            if descriptor is None:
-                return False
-            stack.callback(os.close, descriptor)
-        elif change.stat.is_link:
+        if entry.leads and entry.stat.is_link:
             entry.target = self._trees.read_link(path)
         encoded = self._attributes(path, descriptor)
         entry.attributes = attributes.digest(encoded)
-        known = self._known(change, staged)
         self._wire.send(Kind.SEND, messages.encode_send(change.base, change.staged, encoded, entry))
         if descriptor is not None:
             self._send_content(entry, descriptor, known)
         self._index[path] = entry
         self._entries += 1
-        return True
 
     def _attributes(self, path: bytes, descriptor: int | None) -> bytes:
         encoded = attributes.encode(attributes.read(self._trees.proc_path(path) if descriptor is None else descriptor))

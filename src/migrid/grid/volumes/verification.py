@@ -19,6 +19,7 @@ from .state import Held
 from .trees import Trees, chunk_length, chunks_with_data
 
 Told = Callable[[int, int], None]
+_File = tuple[Entry, Held | None]
 
 
 @dataclass
@@ -34,12 +35,15 @@ class Inspection:
         """Look at all trees. `told` gets the bytes read so far, and those to be read. Raises OSError."""
         found = self.trees.scan()
         leaders = find_leaders(found)
+        files = list[_File]()
         for path in sorted(found):
             entry = Entry(path, Stat.of(found[path]), leaders.get(path, path))
+            held = self._unchanged(entry)
+            self._describe(entry, held)
             self.entries[path] = entry
-            self._describe(entry)
-        files = [entry for entry in self.entries.values() if self._needs_reading(entry)]
-        total = sum(self._expected_bytes(entry) for entry in files)
+            if entry.stat.is_file and entry.leads and (held is None or held.dirty):
+                files.append((entry, held))
+        total = sum(_bytes_to_read(entry, held) for entry, held in files)
         with ReadBack() as readback:
             for result in readback.read(self._readings(files)):
                 self._take(result)
@@ -50,8 +54,7 @@ class Inspection:
         held = self.held.get(entry.path)
         return held if held and held.is_here(entry.stat) and held.entry.leader == entry.leader else None
 
-    def _describe(self, entry: Entry) -> None:
-        held = self._unchanged(entry)
+    def _describe(self, entry: Entry, held: Held | None) -> None:
         if held is None or held.touched:
             entry.attributes = attributes.digest(attributes.encode(attributes.read(self.trees.proc_path(entry.path))))
         else:
@@ -61,31 +64,14 @@ class Inspection:
         elif held is not None and entry.leads and entry.stat.is_file:
             entry.content = held.entry.content
 
-    def _needs_reading(self, entry: Entry) -> bool:
-        held = self._unchanged(entry)
-        return entry.leads and entry.stat.is_file and (held is None or bool(held.dirty))
-
-    def _expected_bytes(self, entry: Entry) -> int:
-        held = self._unchanged(entry)
-        if held is None:
-            return entry.stat.size
-        size = entry.stat.size
-        return sum(length_of_blocks(bits, chunk_length(number, size)) for number, bits in _dirty(held, size).items())
-
-    def _readings(self, files: list[Entry]) -> Iterator[Reading]:
-        for entry in files:
-            held, size = self._unchanged(entry), entry.stat.size
+    def _readings(self, files: list[_File]) -> Iterator[Reading]:
+        for entry, held in files:
             descriptor = self.trees.open_file(entry.path, entry.stat)
             if descriptor is None:
                 continue
-            chunks: Mapping[int, int]
-            if held is not None:
-                chunks = _dirty(held, size)
-            else:
-                data = (number for number, _ in chunks_with_data(descriptor, size))
-                chunks = {number: all_blocks(chunk_length(number, size)) for number in data}
+            chunks = _all_chunks(descriptor, entry.stat.size) if held is None else _dirty(held, entry.stat.size)
             if chunks:
-                yield Reading(entry.path, descriptor, size, chunks)
+                yield Reading(entry.path, descriptor, entry.stat.size, chunks)
             else:
                 os.close(descriptor)
 
@@ -98,6 +84,18 @@ class Inspection:
             if held is not None and entry.content is held.entry.content:
                 entry.content = dict(entry.content)
             merge(entry.content, found.number, found.length, found.bits, found.hashes)
+
+
+def _bytes_to_read(entry: Entry, held: Held | None) -> int:
+    size = entry.stat.size
+    if held is None:
+        return size
+    return sum(length_of_blocks(bits, chunk_length(number, size)) for number, bits in _dirty(held, size).items())
+
+
+def _all_chunks(descriptor: int, size: int) -> dict[int, int]:
+    """The chunks of a file that are not holes."""
+    return {number: all_blocks(chunk_length(number, size)) for number, _ in chunks_with_data(descriptor, size)}
 
 
 def _dirty(held: Held, size: int) -> dict[int, int]:

@@ -36,6 +36,8 @@ class Wire:
     def __init__(self, reader: int, writer: int) -> None:
         self._reader, self._writer = _own(reader), _own(writer)
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._readable = self._poll(self._reader, select.POLLIN)
+        self._writable = self._poll(self._writer, select.POLLOUT)
         self._input = memoryview(bytearray(MAXIMUM + _HEADER.size + _READ_BYTES))
         self._start = self._end = 0
         self._output: list[Content] = []
@@ -113,7 +115,7 @@ class Wire:
             try:
                 count = os.readv(self._reader, [space])
             except BlockingIOError:
-                self._wait(self._reader, select.POLLIN)
+                self._readable.poll()
             except OSError as error:
                 raise UnreachableError(f"The connection to the other grid broke: {error.strerror}.") from error
             else:
@@ -128,7 +130,7 @@ class Wire:
             try:
                 count = os.writev(self._writer, parts if self._rate is None else self._portion(parts, self._rate))
             except BlockingIOError:
-                self._wait(self._writer, select.POLLOUT)
+                self._writable.poll()
             except OSError as error:
                 raise UnreachableError(f"The connection to the other grid broke: {error.strerror}.") from error
             else:
@@ -154,11 +156,12 @@ class Wire:
         select.select([self._wake], [], [], seconds)
         self._check()
 
-    def _wait(self, descriptor: int, event: int) -> None:
+    def _poll(self, descriptor: int, event: int) -> select.poll:
+        """What waits until a descriptor is ready, or `cancel` is called."""
         poll = select.poll()
         poll.register(descriptor, event)
         poll.register(self._wake, select.POLLIN)
-        poll.poll()
+        return poll
 
     def _check(self) -> None:
         if self._cancelled:

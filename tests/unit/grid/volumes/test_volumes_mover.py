@@ -48,19 +48,19 @@ def started(directory: Path, trees: Path) -> Iterator[Process]:
 
 
 @pytest.fixture
-def movers(pair: Pair, tmp_path: Path) -> Iterator[tuple[Process, Process]]:
+def movers(ext4_pair: Pair, tmp_path: Path) -> Iterator[tuple[Process, Process]]:
     """The sender's and the receiver's."""
     with ExitStack() as stack:
-        source = stack.enter_context(started(tmp_path / "s", pair.source.parent))
-        target = stack.enter_context(started(tmp_path / "t", pair.target.parent))
+        source = stack.enter_context(started(tmp_path / "s", ext4_pair.source.parent))
+        target = stack.enter_context(started(tmp_path / "t", ext4_pair.target.parent))
         yield source, target
 
 
 @contextmanager
-def session(movers: tuple[Process, Process], pair: Pair) -> Iterator[Session]:
+def session(movers: tuple[Process, Process], ext4_pair: Pair) -> Iterator[Session]:
     here, there = channels()
     wait = movers[0].mover.send(here)
-    opened = movers[1].mover.receive(there, pair.state)
+    opened = movers[1].mover.receive(there, ext4_pair.state)
     for channel in (here, there):
         channel.close()
     try:
@@ -70,37 +70,37 @@ def session(movers: tuple[Process, Process], pair: Pair) -> Iterator[Session]:
         wait()
 
 
-def test_a_copy(movers: tuple[Process, Process], pair: Pair) -> None:
-    (pair.source / "file").write_bytes(os.urandom(3 * MIB))
+def test_a_copy(movers: tuple[Process, Process], ext4_pair: Pair) -> None:
+    (ext4_pair.source / "file").write_bytes(os.urandom(3 * MIB))
     seen: list[Progress] = []
-    with session(movers, pair) as opened:
+    with session(movers, ext4_pair) as opened:
         assert opened.survey().files == 2
         opened.round(False, None, seen.append)
-        (pair.source / "file").write_bytes(os.urandom(3 * MIB))
+        (ext4_pair.source / "file").write_bytes(os.urandom(3 * MIB))
         last, proof = finish(opened)
         assert (last.final, proof.files) == (True, 2)
         assert proof.bytes_read == 3 * MIB
     assert seen
-    pair.assert_equal()
+    ext4_pair.assert_equal()
 
 
-def test_errors_come_as_what_they_are(movers: tuple[Process, Process], pair: Pair) -> None:
-    (pair.source / "file").write_bytes(b"x")
-    with session(movers, pair) as opened:
+def test_errors_come_as_what_they_are(movers: tuple[Process, Process], ext4_pair: Pair) -> None:
+    (ext4_pair.source / "file").write_bytes(b"x")
+    with session(movers, ext4_pair) as opened:
         opened.round(False, None, quiet)
-        (pair.target / "file").write_bytes(b"y")
+        (ext4_pair.target / "file").write_bytes(b"y")
         with pytest.raises(CopyError, match="among them: data/file"):
             opened.verify(quiet)
         finish(opened)
         movers[0].process.terminate()
         with pytest.raises(UnreachableError, match="the connection"):
             opened.round(False, None, quiet)
-    pair.assert_equal()
+    ext4_pair.assert_equal()
 
 
-def test_a_receiver_that_is_killed(movers: tuple[Process, Process], pair: Pair) -> None:
-    (pair.source / "file").write_bytes(os.urandom(4 * MIB))
-    with session(movers, pair) as opened:
+def test_a_receiver_that_is_killed(movers: tuple[Process, Process], ext4_pair: Pair) -> None:
+    (ext4_pair.source / "file").write_bytes(os.urandom(4 * MIB))
+    with session(movers, ext4_pair) as opened:
 
         def kill(progress: Progress) -> None:
             for child in movers[1].children():
@@ -108,14 +108,14 @@ def test_a_receiver_that_is_killed(movers: tuple[Process, Process], pair: Pair) 
 
         with pytest.raises(UnreachableError, match="mover ended"):
             opened.round(False, MIB, kill)
-    with session(movers, pair) as opened:
+    with session(movers, ext4_pair) as opened:
         finish(opened)
-    pair.assert_equal()
+    ext4_pair.assert_equal()
 
 
-def test_closing_ends_both_sides(movers: tuple[Process, Process], pair: Pair) -> None:
-    (pair.source / "file").write_bytes(os.urandom(4 * MIB))
-    with session(movers, pair) as opened:
+def test_closing_ends_both_sides(movers: tuple[Process, Process], ext4_pair: Pair) -> None:
+    (ext4_pair.source / "file").write_bytes(os.urandom(4 * MIB))
+    with session(movers, ext4_pair) as opened:
         begun = threading.Event()
         threading.Thread(target=lambda: (begun.wait(), opened.close())).start()
         with pytest.raises(UnreachableError):
@@ -124,11 +124,11 @@ def test_closing_ends_both_sides(movers: tuple[Process, Process], pair: Pair) ->
         threading.Event().wait(0.01)
 
 
-def test_a_process_may_live_as_long_as_its_sender(movers: tuple[Process, Process], pair: Pair) -> None:
+def test_a_process_may_live_as_long_as_its_sender(movers: tuple[Process, Process], ext4_pair: Pair) -> None:
     here, there = channels()
     serving = threading.Thread(target=movers[0].mover.send(here))
     serving.start()
-    opened = movers[1].mover.receive(there, pair.state)
+    opened = movers[1].mover.receive(there, ext4_pair.state)
     there.close()
     assert opened.survey().files == 1
     assert serving.is_alive()
@@ -146,7 +146,7 @@ def test_a_mover_that_is_not_there(tmp_path: Path) -> None:
         channel.close()
 
 
-def test_a_state_that_cannot_be_made(movers: tuple[Process, Process], pair: Pair, tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_made(movers: tuple[Process, Process], ext4_pair: Pair, tmp_path: Path) -> None:
     here, there = channels()
     (tmp_path / "file").touch()
     with pytest.raises(CopyError, match="File exists"):
@@ -155,7 +155,7 @@ def test_a_state_that_cannot_be_made(movers: tuple[Process, Process], pair: Pair
         channel.close()
 
 
-def test_sigterm_ends_it_with_all_that_it_does(movers: tuple[Process, Process], pair: Pair) -> None:
+def test_sigterm_ends_it_with_all_that_it_does(movers: tuple[Process, Process], ext4_pair: Pair) -> None:
     here, there = channels()
     wait = movers[0].mover.send(here)
     here.close()
