@@ -12,10 +12,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 try:
-    from migrid.grid import migration
+    from migrid.grid.moves import migration
 except ImportError:  # an execution environment has the checkout, and not the package
     sys.path.append(str(Path(__file__).parents[1] / "src"))
-    from migrid.grid import migration
+    from migrid.grid.moves import migration
 from migrid.grid.errors import GridError
 
 GROUP = "grids"

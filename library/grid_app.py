@@ -97,11 +97,11 @@ import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.migrid.grid.applications import Applications
-from ansible.module_utils.migrid.grid.declared import parse
+from ansible.module_utils.migrid.grid.applications.declared import parse
+from ansible.module_utils.migrid.grid.applications.reconcile import Change, expected_on_no_grid, reconcile
+from ansible.module_utils.migrid.grid.applications.verbs import Applications
 from ansible.module_utils.migrid.grid.errors import GridError
 from ansible.module_utils.migrid.grid.opening import open_engine
-from ansible.module_utils.migrid.grid.reconcile import Change, expected_on_no_grid, reconcile
 from ansible.module_utils.migrid.grid.state import here
 
 

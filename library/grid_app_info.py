@@ -111,8 +111,8 @@ applications:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.migrid.grid import described
-from ansible.module_utils.migrid.grid.applications import Applications
+from ansible.module_utils.migrid.grid.applications import described
+from ansible.module_utils.migrid.grid.applications.verbs import Applications
 from ansible.module_utils.migrid.grid.errors import GridError
 from ansible.module_utils.migrid.grid.opening import open_engine
 from ansible.module_utils.migrid.grid.state import here

@@ -157,8 +157,9 @@ report:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.migrid.grid import helper, migration, records, request
+from ansible.module_utils.migrid.grid import helper, records
 from ansible.module_utils.migrid.grid.errors import GridError
+from ansible.module_utils.migrid.grid.moves import migration, request
 from ansible.module_utils.migrid.grid.state import State, here
 
 

@@ -77,9 +77,10 @@ text:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.migrid.grid import live, migration, records
+from ansible.module_utils.migrid.grid import records
 from ansible.module_utils.migrid.grid.clock import SystemClock
 from ansible.module_utils.migrid.grid.errors import GridError
+from ansible.module_utils.migrid.grid.moves import live, migration
 from ansible.module_utils.migrid.grid.state import here
 
 

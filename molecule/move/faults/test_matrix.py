@@ -18,7 +18,7 @@ from proof.moves import Operator, Run
 from proof.shop import PORT
 from proof.waiting import until
 
-from migrid.grid.phases import ITINERARIES, Phase
+from migrid.grid.moves.phases import ITINERARIES, Phase
 from migrid.grid.sides import Action
 
 NO_WAY_BACK = (Phase.HAND_OVER, Phase.DESTROY_SOURCE, Phase.CLEAN_UP)

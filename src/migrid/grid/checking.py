@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Iterator
 
 from .application import Finding, Level
-from .channels import Way
 from .engine import Engine
 from .errors import GridError
-from .remote import RemoteSource
+from .peers.channels import Way
+from .peers.remote import RemoteSource
 from .state import Peer, State
 
 GUARD = "mig_grid_guard.service"

@@ -1,6 +1,6 @@
 """The seam to a container engine: all that a grid needs of one.
 
-There are two: `docker_engine.DockerEngine`, and `model_engine.ModelEngine`, which has real files and no containers and
+There are two: `docker.engine.DockerEngine`, and `model.engine.ModelEngine`, which has real files and no containers and
 is what the fault tests run on. The contract leaves room for a Swarm: nobody outside of an engine may assume that a
 volume lives on this host (files are reached through a mover that the engine places), or that a service has one
 container.

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from . import names, records
-from .docker_cli import DockerCli, said
+from .docker.cli import DockerCli, said
 from .errors import EngineError
 from .sides import Forward
 

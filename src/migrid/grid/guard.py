@@ -27,7 +27,7 @@ _log = logging.getLogger("mig_grid_guard")
 
 
 class Leases(Protocol):
-    """What holds the leases of this grid's applications: `local_source.LocalSource`."""
+    """What holds the leases of this grid's applications: `local.source.LocalSource`."""
 
     def resume_lapsed(self) -> list[str]:
         """Start again what moves stopped and are not heard of any more; the names of these."""

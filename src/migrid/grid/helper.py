@@ -15,16 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from . import asking, control, journal, names
+from . import names
 from .clock import SystemClock
 from .errors import GridError, LockedError, UnknownError
 from .helpers import Helpers
-from .locking import describe
-from .move import Move
+from .local.locking import describe
+from .moves import asking, control, journal
+from .moves.move import Move
+from .moves.plan import Plan
+from .moves.report import Report
+from .moves.request import Request
 from .opening import open_helpers, open_target, peer_of, remote_source
-from .plan import Plan
-from .report import Report
-from .request import Request
 from .state import ETC, ROOT, State, read_json, write_json
 
 _STOPPED = 143

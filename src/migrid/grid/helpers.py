@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from . import names
-from .docker_cli import DockerCli
+from .docker.cli import DockerCli
 from .errors import EngineError
 from .state import State
 

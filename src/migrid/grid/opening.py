@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .channels import Way
-from .docker_cli import DockerCli
+from .docker.cli import DockerCli
 from .engine import Engine
 from .errors import UnknownError
 from .forward import DockerForwarder
-from .forwarding import Forwarder, NoForwarder
 from .helpers import DockerHelpers, Helpers
-from .local import LocalSource, LocalTarget
-from .remote import RemoteSource
+from .local.forwarding import Forwarder, NoForwarder
+from .local.source import LocalSource
+from .local.target import LocalTarget
+from .peers.channels import Way
+from .peers.remote import RemoteSource
 from .sides import Source
 from .state import Peer, State
 
@@ -23,10 +24,10 @@ def open_engine(state: State) -> Engine:
     """The engine beside this state. Raises GridError when the host is no grid."""
     configuration = state.configuration()
     if configuration.engine == "model":
-        from .model_engine import ModelEngine
+        from .model.engine import ModelEngine
 
         return ModelEngine(state.root / "engine")
-    from .docker_engine import DockerEngine
+    from .docker.engine import DockerEngine
 
     return DockerEngine(configuration.helper_image, state.root)
 
@@ -52,7 +53,7 @@ def open_target(state: State) -> LocalTarget:
 def open_helpers(state: State) -> Helpers:
     """What keeps the drivers of moves to this grid running."""
     if state.configuration().engine == "model":
-        from .model_helpers import ModelHelpers
+        from .model.helpers import ModelHelpers
 
         return ModelHelpers(state)
     return DockerHelpers(DockerCli(), state)

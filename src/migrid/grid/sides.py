@@ -1,8 +1,8 @@
 """The two grids of a move as MigHelper sees them: every verb of a move, and no other.
 
-`local.LocalSource` and `local.LocalTarget` carry the verbs out beside an engine; `remote.RemoteSource` asks a
-LocalSource at the other end of an SSH connection whose forced command knows only these verbs. All are idempotent: a
-verb whose answer got lost is asked again.
+`local.source` and `local.target` carry the verbs out beside an engine; `peers.remote` asks the source at the other end
+of an SSH connection whose forced command knows only these verbs. All are idempotent: a verb whose answer got lost is
+asked again.
 """
 
 from __future__ import annotations

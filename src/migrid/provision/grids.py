@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..grid import declared, names, properties
+from ..grid import names
+from ..grid.applications import declared
+from ..grid.compose import properties
 from ..grid.errors import GridError
 
 ACCOUNT = "mig-grid"

@@ -8,14 +8,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ...table import table
-from .. import described, names, properties, units
+from .. import names, units
 from ..application import Container, Tree, TreeKind
-from ..applications import Applications, Information
-from ..declared import Declared, Wanted
+from ..applications import described
+from ..applications.declared import Declared, Wanted
+from ..applications.reconcile import Change, reconcile
+from ..applications.standing import Observed, explained, sentence
+from ..applications.verbs import Applications, Information
+from ..compose import properties
+from ..compose.properties import effective
 from ..errors import DefinitionError, GridError
-from ..properties import effective
-from ..reconcile import Change, reconcile
-from ..standing import Observed, explained, sentence
 from .opened import Add, add_json, applications, print_json
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from ...table import table
-from .. import checking, guard, names, releasing
+from .. import checking, guard, names
 from ..application import Level
+from ..applications import releasing
 from ..errors import GridError, UnknownError
 from ..forward import DockerForwarder
 from ..opening import open_engine, open_forwarder, open_source, open_target

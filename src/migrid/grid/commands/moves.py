@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 
 from ...table import table
-from .. import control, helper, live, request
+from .. import helper
 from ..clock import SystemClock
 from ..errors import UnknownError
-from ..migration import OPTIONS
-from ..plan import Plan
-from ..report import Result
-from ..request import Request
+from ..moves import control, live, request
+from ..moves.migration import OPTIONS
+from ..moves.plan import Plan
+from ..moves.report import Result
+from ..moves.request import Request
 from ..state import State, here
 from .opened import Add, add_json, print_json
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import records
-from ..applications import Applications
+from ..applications.verbs import Applications
 from ..opening import open_engine
 from ..state import here
 

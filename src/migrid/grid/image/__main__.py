@@ -7,7 +7,7 @@ import json
 import sys
 import time
 
-from ..docker_cli import DockerCli
+from ..docker.cli import DockerCli
 from ..errors import GridError
 from . import recipe
 from .build import build, is_built, remove_old

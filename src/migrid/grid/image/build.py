@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..docker_cli import WORK, DockerCli, said
+from ..docker.cli import WORK, DockerCli, said
 from ..errors import EngineError
 from . import recipe
 

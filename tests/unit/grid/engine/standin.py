@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrid.grid.docker_cli import DockerCli
+from migrid.grid.docker.cli import DockerCli
 
 _END_OF_CALL = "\0\0"
 

@@ -9,9 +9,9 @@ from typing import Any
 import captured
 import pytest
 
-from migrid.grid import compose
 from migrid.grid.application import Application, Container, Definition, Tree, TreeKind, Wishes
-from migrid.grid.docker_inspect import container
+from migrid.grid.compose import description as compose
+from migrid.grid.docker.inspect import container
 
 DIRECTORY = Path("/srv/shop")
 TARGET = Path("/var/lib/migrid/grid/applications/shop2/project")

@@ -10,8 +10,8 @@ import captured
 import pytest
 
 from migrid.grid.application import Container, Definition, Finding, Image, Level, Tree, TreeKind, Wishes
-from migrid.grid.compose_findings import CHECKS, Subject, findings
-from migrid.grid.docker_inspect import container
+from migrid.grid.compose.findings import CHECKS, Subject, findings
+from migrid.grid.docker.inspect import container
 
 DIRECTORY = Path("/srv/shop")
 ANONYMOUS = "0" * 63

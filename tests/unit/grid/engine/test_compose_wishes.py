@@ -8,7 +8,7 @@ import captured
 import pytest
 
 from migrid.grid.application import Hook, HookPoint, Probe, Wishes
-from migrid.grid.compose_wishes import seconds, wishes
+from migrid.grid.compose.wishes import seconds, wishes
 from migrid.grid.errors import DefinitionError
 
 

@@ -10,7 +10,7 @@ import pytest
 from standin import StandIn
 
 from migrid.grid.application import Definition
-from migrid.grid.docker_cli import DockerCli, TimedOutError, compose_arguments
+from migrid.grid.docker.cli import DockerCli, TimedOutError, compose_arguments
 from migrid.grid.errors import EngineError
 
 AWAY = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n"

@@ -13,7 +13,7 @@ import pytest
 from standin import StandIn
 
 from migrid.grid.application import Definition, Tree, TreeKind
-from migrid.grid.docker_engine import DockerEngine
+from migrid.grid.docker.engine import DockerEngine
 from migrid.grid.errors import DefinitionError, EngineError, HookError
 
 DIRECTORY = Path("/srv/shop")

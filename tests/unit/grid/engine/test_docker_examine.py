@@ -11,7 +11,7 @@ import pytest
 from standin import StandIn
 
 from migrid.grid.application import Definition
-from migrid.grid.docker_examine import Examination, absolute_paths, environment_files, written
+from migrid.grid.docker.examine import Examination, absolute_paths, environment_files, written
 
 SHOP = [captured.container(name) for name in ("shop-db-1", "shop-web-1", "shop-tool")]
 STRANGER = captured.container("shop-db-1", Id="stranger", Name="/backup")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import captured
 
-from migrid.grid import docker_host
+from migrid.grid.docker import host as docker_host
 
 
 def test_listening_sockets_as_the_kernel_lists_them() -> None:

@@ -10,7 +10,7 @@ import captured
 import pytest
 from standin import StandIn
 
-from migrid.grid.docker_info import read_info
+from migrid.grid.docker.info import read_info
 from migrid.grid.errors import EngineError
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import captured
 import pytest
 
-from migrid.grid import docker_inspect
 from migrid.grid.application import Port
-from migrid.grid.docker_inspect import Signals
+from migrid.grid.docker import inspect as docker_inspect
+from migrid.grid.docker.inspect import Signals
 
 HANDLES, IGNORES, INIT = (captured.text(f"top_{name}.txt") for name in ("handles", "ignores", "init"))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from standin import StandIn
 
-from migrid.grid import docker_mover
 from migrid.grid.application import Tree, TreeKind
-from migrid.grid.docker_mover import Place
+from migrid.grid.docker import mover as docker_mover
+from migrid.grid.docker.mover import Place
 from migrid.grid.errors import EngineError
 
 MOVE = "20260102T030405-0123abcd"
@@ -60,7 +60,7 @@ def test_its_end_takes_its_snapshots_and_its_socket(tmp_path: Path) -> None:
     docker_mover.remove(docker.cli, there)
     end, _, clear, volume = docker.commands
     assert end == f"rm --force mig_mover_{MOVE}"
-    assert clear.endswith("helper:1 -m migrid.grid.docker_subvolume clear /snapshots")
+    assert clear.endswith("helper:1 -m migrid.grid.docker.subvolume clear /snapshots")
     assert volume == f"volume rm mig_snapshots_{MOVE}"
     assert not there.run.exists()
 

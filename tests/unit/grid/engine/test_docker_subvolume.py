@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from migrid.grid import docker_subvolume
+from migrid.grid.docker import subvolume as docker_subvolume
 
 
 def test_a_directory_of_another_file_system_stays(tmp_path: Path) -> None:
@@ -30,6 +30,6 @@ def test_a_place_of_snapshots_is_cleared_by_the_command_of_the_image(tmp_path: P
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "file").touch()
     (tmp_path / "link").symlink_to("/etc")
-    subprocess.run([sys.executable, "-m", "migrid.grid.docker_subvolume", "clear", str(tmp_path)], check=True)
+    subprocess.run([sys.executable, "-m", "migrid.grid.docker.subvolume", "clear", str(tmp_path)], check=True)
     assert list(tmp_path.iterdir()) == []
     assert Path("/etc/passwd").exists()

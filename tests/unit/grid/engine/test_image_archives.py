@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from migrid.grid import images
-from migrid.grid.docker_inspect import chain_ids
+from migrid.grid.docker import images
+from migrid.grid.docker.inspect import chain_ids
 
 LAYERS = [bytes([number]) * (1000 * number + 1) for number in range(1, 5)]
 A, B, C, D = ("sha256:" + hashlib.sha256(layer).hexdigest() for layer in LAYERS)

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from migrid.grid.application import Image
-from migrid.grid.applications import Applications
+from migrid.grid.applications.verbs import Applications
 from migrid.grid.cli import main
-from migrid.grid.model_engine import ModelEngine
+from migrid.grid.model.engine import ModelEngine
 from migrid.grid.sides import Action, Lock
 from migrid.grid.state import State, write_json
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from model_grid import MOVE, ModelGrid, tiny
 
-from migrid.grid import properties
 from migrid.grid.application import Tree, TreeKind
-from migrid.grid.declared import Declared, parse
+from migrid.grid.applications.declared import Declared, parse
+from migrid.grid.applications.reconcile import Action, Change, reconcile
+from migrid.grid.applications.standing import Standing, standing
+from migrid.grid.compose import properties
 from migrid.grid.errors import DefinitionError, EngineError, LockedError, RightError, UnhealthyError, UnknownError
-from migrid.grid.model_engine import ModelEngine
-from migrid.grid.reconcile import Action, Change, reconcile
+from migrid.grid.model.engine import ModelEngine
 from migrid.grid.sides import Right
-from migrid.grid.standing import Standing, standing
 from migrid.grid.state import RightRecord
 
 

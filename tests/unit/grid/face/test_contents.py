@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from migrid.grid import contents
-from migrid.grid.contents import Changes
+from migrid.grid.applications import contents
+from migrid.grid.applications.contents import Changes
 from migrid.grid.errors import DefinitionError
 
 

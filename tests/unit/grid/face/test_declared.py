@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from migrid.grid.declared import Declared, Wanted, compose_files, parse
+from migrid.grid.applications.declared import Declared, Wanted, compose_files, parse
 from migrid.grid.errors import DefinitionError
 
 

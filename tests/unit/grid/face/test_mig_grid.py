@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from model_grid import MOVE, ModelGrid
 
-from migrid.grid.phases import Phase
-from migrid.grid.progress import MoveProgress
-from migrid.grid.report import Report, Result
-from migrid.grid.request import Request
+from migrid.grid.moves.phases import Phase
+from migrid.grid.moves.progress import MoveProgress
+from migrid.grid.moves.report import Report, Result
+from migrid.grid.moves.request import Request
 from migrid.grid.sides import Action, Right
 from migrid.grid.state import RightRecord, write_json
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from migrid.grid import migration
 from migrid.grid.errors import OptionError, UnknownError
-from migrid.grid.migration import Answer
-from migrid.grid.request import DestroySource
+from migrid.grid.moves import migration
+from migrid.grid.moves.migration import Answer
+from migrid.grid.moves.request import DestroySource
 from migrid.grid.sides import Action
 
 GRIDS = {"grid-a": "host-a", "grid-b": "host-b", "grid-c": "host-c"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrid.grid import properties
+from migrid.grid.compose import properties
 from migrid.grid.errors import DefinitionError
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\r"))

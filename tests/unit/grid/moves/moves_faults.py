@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import pytest
 from moves_world import IMAGES, PORT, Killed, World
 
-from migrid.grid import control
 from migrid.grid.errors import LockedError, RefusedError
-from migrid.grid.phases import Phase
-from migrid.grid.report import Result
-from migrid.grid.request import Request
+from migrid.grid.moves import control
+from migrid.grid.moves.phases import Phase
+from migrid.grid.moves.report import Result
+from migrid.grid.moves.request import Request
 from migrid.grid.sides import Action
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from moves_world import APP, World
 
-from migrid.grid.report import Report, Result
-from migrid.grid.request import Request
+from migrid.grid.moves.report import Report, Result
+from migrid.grid.moves.request import Request
 from migrid.grid.sides import Action, Right
 
 ENDS = {Action.MIGRATE: Result.MIGRATED, Action.SNAPSHOT: Result.SNAPSHOTTED}

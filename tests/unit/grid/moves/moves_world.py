@@ -13,19 +13,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from migrid.grid import names, wire
-from migrid.grid import request as requests
+from migrid.grid import names
 from migrid.grid.application import Definition, Image
 from migrid.grid.clock import Clock
 from migrid.grid.errors import RefusedError, UnreachableError
-from migrid.grid.journal import Journal, Position
-from migrid.grid.journal import position as journal_position
-from migrid.grid.local import LocalSource, LocalTarget
-from migrid.grid.model_engine import ModelEngine
-from migrid.grid.move import Move
-from migrid.grid.phases import POINT_OF_NO_RETURN
-from migrid.grid.report import Report
-from migrid.grid.request import Request
+from migrid.grid.local.source import LocalSource
+from migrid.grid.local.target import LocalTarget
+from migrid.grid.model.engine import ModelEngine
+from migrid.grid.moves import request as requests
+from migrid.grid.moves.journal import Journal, Position
+from migrid.grid.moves.journal import position as journal_position
+from migrid.grid.moves.move import Move
+from migrid.grid.moves.phases import POINT_OF_NO_RETURN
+from migrid.grid.moves.report import Report
+from migrid.grid.moves.request import Request
+from migrid.grid.peers import wire
 from migrid.grid.sides import Action, Forward
 from migrid.grid.state import Configuration, Peer, State, write_json
 

@@ -8,8 +8,8 @@ import pytest
 from moves_world import FakeClock
 
 from migrid.grid.errors import GridError
-from migrid.grid.journal import Failure, Journal, position
-from migrid.grid.phases import ITINERARIES, POINT_OF_NO_RETURN, UNDO, Phase, Undo, is_legal
+from migrid.grid.moves.journal import Failure, Journal, position
+from migrid.grid.moves.phases import ITINERARIES, POINT_OF_NO_RETURN, UNDO, Phase, Undo, is_legal
 from migrid.grid.sides import Action
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from migrid.grid import prediction
-from migrid.grid.prediction import Habits, Seen
+from migrid.grid.moves import prediction
+from migrid.grid.moves.prediction import Habits, Seen
 from migrid.grid.volumes.client import Round, Survey
 
 GIB = 1 << 30

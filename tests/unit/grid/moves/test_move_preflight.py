@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from migrid.grid import plan
 from migrid.grid.application import (
     Application,
     Container,
@@ -21,8 +20,9 @@ from migrid.grid.application import (
     Wishes,
 )
 from migrid.grid.engine import EngineInfo
-from migrid.grid.preflight import CHECKS, Known, preflight
-from migrid.grid.request import Request
+from migrid.grid.moves import plan
+from migrid.grid.moves.preflight import CHECKS, Known, preflight
+from migrid.grid.moves.request import Request
 from migrid.grid.sides import Action, Facts
 from migrid.grid.volumes.client import Survey
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from migrid.grid import records, request
+from migrid.grid import records
 from migrid.grid.errors import OptionError
-from migrid.grid.request import DestroySource, Request
+from migrid.grid.moves import request
+from migrid.grid.moves.request import DestroySource, Request
 from migrid.grid.sides import Action
 
 GIVEN = {"app": "shop", "source_grid": "grid-a", "target_grid": "grid-b"}

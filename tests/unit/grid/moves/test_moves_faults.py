@@ -18,7 +18,7 @@ from moves_promises import (
 from moves_world import World
 
 from migrid.grid import names
-from migrid.grid.phases import ITINERARIES, Phase
+from migrid.grid.moves.phases import ITINERARIES, Phase
 from migrid.grid.sides import Action
 
 CELLS = [(action, phase, fault) for action in Action for phase in ITINERARIES[action] for fault in Fault]

@@ -10,7 +10,7 @@ from moves_promises import check_data, check_leftovers, check_sides, inventories
 from moves_world import Killed, World, new_world
 
 from migrid.grid import names
-from migrid.grid.report import Report, Result
+from migrid.grid.moves.report import Report, Result
 from migrid.grid.sides import Action
 
 Prepare = Callable[[World], None]

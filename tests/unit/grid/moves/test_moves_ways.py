@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 import pytest
 from moves_world import APP, PORT, World, compose_file, unspied
 
-from migrid.grid import asking, control, names
+from migrid.grid import names
 from migrid.grid.application import Level
 from migrid.grid.errors import EngineError, LockedError, RightError
-from migrid.grid.phases import Phase
-from migrid.grid.report import Result, read
-from migrid.grid.request import DestroySource
-from migrid.grid.run import lock_of
+from migrid.grid.moves import asking, control
+from migrid.grid.moves.phases import Phase
+from migrid.grid.moves.report import Result, read
+from migrid.grid.moves.request import DestroySource
+from migrid.grid.moves.run import lock_of
 from migrid.grid.sides import Action, Forward, Right
 
 HOOKS = {

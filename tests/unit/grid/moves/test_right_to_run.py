@@ -10,8 +10,8 @@ from moves_world import APP, Killed, World, unnoticed
 
 from migrid.grid import names
 from migrid.grid.errors import LockedError, RightError
-from migrid.grid.phases import Phase
-from migrid.grid.report import Result
+from migrid.grid.moves.phases import Phase
+from migrid.grid.moves.report import Result
 from migrid.grid.sides import Action, Lock, Right
 
 LEASE = 120.0

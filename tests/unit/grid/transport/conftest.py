@@ -9,7 +9,7 @@ import pytest
 from gate_host import GateHost, make_grid
 from real_sshd import Sshd
 
-from migrid.grid.remote import RemoteSource
+from migrid.grid.peers.remote import RemoteSource
 from migrid.grid.state import State
 
 

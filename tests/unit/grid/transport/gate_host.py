@@ -14,8 +14,8 @@ from pathlib import Path
 from real_sshd import PATIENCE, Sshd, program
 from sample_verbs import APP, LOCK
 
-from migrid.grid.channels import Way
-from migrid.grid.remote import RemoteSource
+from migrid.grid.peers.channels import Way
+from migrid.grid.peers.remote import RemoteSource
 from migrid.grid.state import Peer, State
 
 TESTS = Path(__file__).parent

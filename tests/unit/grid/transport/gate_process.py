@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 
 from sample_verbs import ARCHIVE, RESULTS
 
-from migrid.grid import wire
 from migrid.grid.errors import EngineError, UnknownError
-from migrid.grid.gate import Gate
+from migrid.grid.peers import wire
+from migrid.grid.peers.gate import Gate
 from migrid.grid.state import State
 from migrid.grid.volumes.client import Channel
 

@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from migrid.grid.gate import Gate
 from migrid.grid.opening import open_source
+from migrid.grid.peers.gate import Gate
 from migrid.grid.state import State
 
 

@@ -13,10 +13,10 @@ from gate_process import Sample
 from real_sshd import free_port, make_key
 from sample_verbs import APP, ARCHIVE, CALLS, LOCK, MOVE, RESULTS
 
-from migrid.grid import channels, wire
 from migrid.grid.errors import EngineError, GridError, LockedError, RefusedError, UnknownError, UnreachableError
-from migrid.grid.gate import Gate
-from migrid.grid.remote import RemoteSource
+from migrid.grid.peers import channels, wire
+from migrid.grid.peers.gate import Gate
+from migrid.grid.peers.remote import RemoteSource
 from migrid.grid.sides import Source
 from migrid.grid.state import Peer, State
 from migrid.grid.volumes.client import Channel

@@ -15,11 +15,11 @@ from gate_host import GateHost
 from real_sshd import Sshd
 
 from migrid.grid.application import Definition, Image
-from migrid.grid.local import LocalTarget
-from migrid.grid.model_engine import ModelEngine
-from migrid.grid.move import Move
-from migrid.grid.report import Report, Result
-from migrid.grid.request import parse
+from migrid.grid.local.target import LocalTarget
+from migrid.grid.model.engine import ModelEngine
+from migrid.grid.moves.move import Move
+from migrid.grid.moves.report import Report, Result
+from migrid.grid.moves.request import parse
 from migrid.grid.sides import Right
 from migrid.grid.state import State
 

@@ -11,11 +11,11 @@ from sample_verbs import LOCK
 
 from migrid.grid import helper
 from migrid.grid.clock import SystemClock
-from migrid.grid.control import Control
 from migrid.grid.errors import EngineError, InvalidNameError, LockedError, UnknownError
 from migrid.grid.helpers import container_name
-from migrid.grid.journal import Journal
-from migrid.grid.request import Request, parse
+from migrid.grid.moves.control import Control
+from migrid.grid.moves.journal import Journal
+from migrid.grid.moves.request import Request, parse
 from migrid.grid.sides import Action
 from migrid.grid.state import State
 

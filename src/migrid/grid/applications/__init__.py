@@ -1,0 +1,1 @@
+"""The applications of one grid, and what their operator does with them."""

@@ -1,0 +1,1 @@
+"""The two sides of a move, on the host where an engine is."""
