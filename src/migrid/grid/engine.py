@@ -114,5 +114,8 @@ class Engine(Protocol):
     def mover(self, name: str, trees: Sequence[Tree], writable: bool) -> Mover:
         """A process beside the trees that sends or receives them, started if it does not run. `name` is the move's."""
 
+    def movers(self) -> frozenset[str]:
+        """The names of all movers, running or not."""
+
     def remove_mover(self, name: str) -> None:
         """End and remove the process, and the snapshots that it keeps."""

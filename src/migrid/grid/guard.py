@@ -1,7 +1,7 @@
 """The guard of a grid: what must happen although the move, its MigHelper or the other grid is gone.
 
 It lets applications run again whose move was not heard of for longer than its lease, gives a MigHelper to moves that
-lost theirs, and removes MigHelpers whose move is over. It never decides about a move.
+lost theirs, and removes MigHelpers whose move is over, and what dead plans left. It never decides about a move.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Protocol
 
@@ -32,6 +32,9 @@ class Leases(Protocol):
     def resume_lapsed(self) -> list[str]:
         """Start again what moves stopped and are not heard of any more; the names of these."""
 
+    def sweep(self) -> list[str]:
+        """Remove what plans left that did not live to their end; what was removed, in words."""
+
 
 class Guard:
     """One grid's guard. A pass that fails says so, and the next one tries again."""
@@ -43,7 +46,9 @@ class Guard:
 
     def one_pass(self) -> list[str]:
         """Do what is to be done now; what was done, in words."""
-        return [done for step in (self._resume, self._revive, self._dismiss) for done in _tried(step)]
+        return [
+            done for step in (self._resume, self._revive, self._dismiss, self._leases.sweep) for done in _tried(step)
+        ]
 
     def run(self, ended: threading.Event, interval: float = INTERVAL) -> None:
         """Pass after pass, until the event. What is said in each pass is logged once."""
@@ -106,7 +111,7 @@ def notify(message: str) -> None:
             connection.sendto(message.encode(), f"\0{address[1:]}" if address[0] == "@" else address)
 
 
-def _tried(step: Callable[[], Iterator[str]]) -> Iterator[str]:
+def _tried(step: Callable[[], Iterable[str]]) -> Iterator[str]:
     try:
         yield from step()
     except (GridError, OSError) as error:

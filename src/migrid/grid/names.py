@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 import secrets
 import time
@@ -36,6 +37,11 @@ def move(value: str) -> str:
     if not _MOVE.fullmatch(value):
         raise InvalidNameError(f"{value!r} names no move; the command `mig-grid moves` lists them.")
     return value
+
+
+def made_at(move: str) -> float:
+    """When the move got its name, in seconds since 1970."""
+    return float(calendar.timegm(time.strptime(move[:15], "%Y%m%dT%H%M%S")))
 
 
 def new_move() -> str:

@@ -16,6 +16,9 @@ from .application import Application, Container, Finding, HookPoint, Image, Port
 from .engine import EngineInfo
 from .volumes.client import Channel, Session, Survey
 
+PLAN_LEASE = 900.0
+"""For how many seconds a plan may count what there is to copy."""
+
 
 class Action(enum.Enum):
     """What a move does."""
@@ -29,6 +32,7 @@ class Lock:
     """The lock file: the record of a move under way, on both grids. `since` is in seconds since 1970.
 
     `override` lets it take the place of another move's lock, unless that move has given the right to run away.
+    A plan holds the source for at most `lease` seconds; 0 is a move's, which holds it until its end.
     """
 
     move: str
@@ -39,6 +43,7 @@ class Lock:
     target_app_name: str
     since: float
     override: bool = False
+    lease: float = 0.0
 
 
 class Right(enum.Enum):

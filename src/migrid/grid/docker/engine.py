@@ -181,6 +181,9 @@ class DockerEngine:
         place = docker_mover.Place(name, self.helper_image, self._run / name, self._state / "moves" / name)
         return docker_mover.start(self.cli, place, trees, writable)
 
+    def movers(self) -> frozenset[str]:
+        return docker_mover.present(self.cli)
+
     def remove_mover(self, name: str) -> None:
         place = docker_mover.Place(name, self.helper_image, self._run / name, self._state / "moves" / name)
         docker_mover.remove(self.cli, place)

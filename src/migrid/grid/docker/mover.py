@@ -23,6 +23,7 @@ _CAPABILITIES = (
 _CONFINED = ("--pull", "never", "--network", "none", "--read-only")
 _TREES = "/trees"
 _SNAPSHOTS = "/snapshots"
+_SNAPSHOTS_OF = "mig_snapshots_"
 _COMMAND = ("python3", "-m", "migrid.grid.volumes.mover", "--socket")
 _READY_TIMEOUT = 30.0
 _POLL = 0.05
@@ -45,7 +46,7 @@ class Place:
     @property
     def snapshots(self) -> str:
         """The volume in which a sender keeps snapshots."""
-        return f"mig_snapshots_{self.move}"
+        return f"{_SNAPSHOTS_OF}{self.move}"
 
     @property
     def socket(self) -> Path:
@@ -65,6 +66,13 @@ def start(cli: DockerCli, place: Place, trees: Sequence[Tree], writable: bool) -
     from ..volumes.control import SocketMover
 
     return SocketMover(place.socket)
+
+
+def present(cli: DockerCli) -> frozenset[str]:
+    """The moves that have a mover, or the snapshots of one."""
+    containers = cli.lines("ps", "--all", "--filter", f"label={LABEL}", "--format", f'{{{{.Label "{LABEL}"}}}}')
+    volumes = cli.lines("volume", "ls", "--quiet", "--filter", f"name={_SNAPSHOTS_OF}")
+    return frozenset([*containers, *(name.removeprefix(_SNAPSHOTS_OF) for name in volumes)])
 
 
 def remove(cli: DockerCli, place: Place) -> None:

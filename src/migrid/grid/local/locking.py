@@ -9,6 +9,11 @@ from ..sides import Lock, Right
 from ..state import State
 
 
+def has_lapsed(lock: Lock, now: float) -> bool:
+    """Whether the lock is that of a plan which did not live to return it."""
+    return bool(lock.lease) and now > lock.since + lock.lease
+
+
 def take_lock(state: State, app: str, lock: Lock) -> bool:
     """Write the lock; whether it took the place of another move's.
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 
+from .. import names
 from ..application import Application, HookPoint, Tree
 from ..clock import Clock, SystemClock
 from ..engine import Engine
 from ..errors import EngineError, GridError, HookError, LockedError, RightError
 from ..peers.channels import pair
-from ..sides import Facts, Forward, Lock, Right
+from ..sides import PLAN_LEASE, Facts, Forward, Lock, Right
 from ..state import RightRecord, State, read_json, write_json
 from ..volumes.client import Channel
 from . import describing, hooks, probing, rights
 from .forwarding import Forwarder, NoForwarder
-from .locking import check_lock, take_lock
+from .locking import check_lock, has_lapsed, take_lock
 
 _TREES = "trees_to_destroy.json"
 
@@ -51,7 +52,10 @@ class LocalSource:
 
     def lock(self, lock: Lock) -> None:
         app = lock.source_app_name
+        if lock.lease:
+            lock = replace(lock, since=self._clock.time())
         with self._state.exclusive(app):
+            self._end_lapsed_plan(app)
             _check_not_gone(app, self._state.right(app))
             definition = describing.definition(self._engine, self._state, app)
             if take_lock(self._state, app, lock):
@@ -125,6 +129,10 @@ class LocalSource:
         """Start again what moves stopped and are not heard of any more, and what a resume that was cut short left
         stopped; the names of these. For the guard."""
         return [app for app in self._state.applications() if self._resume_if_lapsed(app)]
+
+    def sweep(self) -> list[str]:
+        """Remove what plans left here that did not live to their end; what was removed, in words. For the guard."""
+        return [*filter(None, map(self._sweep_plan, self._state.applications())), *self._sweep_movers()]
 
     def take_back(self, app: str) -> None:
         """The operator's force: let the application run here again and forget the move that holds it.
@@ -204,6 +212,27 @@ class LocalSource:
         if lock:
             self._tell_resumed(app, lock)
         return True
+
+    def _sweep_plan(self, app: str) -> str:
+        with suppress(LockedError), self._state.exclusive_now(app):
+            return self._end_lapsed_plan(app)
+        return ""
+
+    def _end_lapsed_plan(self, app: str) -> str:
+        lock = self._state.lock(app)
+        if lock is None or not has_lapsed(lock, self._clock.time()):
+            return ""
+        self._forget_move(app, lock.move)
+        return f"{app} is free again: the plan {lock.move} did not return its lock"
+
+    def _sweep_movers(self) -> Iterator[str]:
+        """A mover without a lock belongs to a plan to this grid, or to nobody."""
+        locks = map(self._state.lock, self._state.applications())
+        held = {lock.move for lock in locks if lock}
+        for move in sorted(self._engine.movers() - held):
+            if self._clock.time() > names.made_at(move) + PLAN_LEASE:
+                self._engine.remove_mover(move)
+                yield f"the mover of {move} is removed: nobody needs it"
 
     def _tell_resumed(self, app: str, lock: Lock) -> None:
         environment = hooks.environment(lock, self._state.configuration().address, "")

@@ -65,7 +65,7 @@ class ModelEngine:
         self.start_seconds = self.stop_seconds = 0.0
         self.health_seconds = 0.5
         self.spend: Callable[[float], None] = lambda _: None
-        self.movers: dict[str, ModelMover] = {}
+        self._movers: dict[str, ModelMover] = {}
         self.commands: list[tuple[str, ...]] = []
         self._clock: Clock = clock or SystemClock()
         self._monitor: Monitor = monitor or Unwatched()
@@ -85,13 +85,18 @@ class ModelEngine:
         for project in sorted(self._running()):
             self._monitor.stopped(self.name, project)
         self.break_movers()
-        self.movers.clear()
+        self._movers.clear()
         self.faults.away_until = self._clock.time() + seconds
         self._waking = True
 
+    def hang_up_movers(self) -> None:
+        """Let all movers lose the connections that they have."""
+        for mover in self._movers.values():
+            mover.hang_up()
+
     def break_movers(self) -> None:
         """Let all movers die, and the sessions with them."""
-        for mover in self.movers.values():
+        for mover in self._movers.values():
             mover.die()
 
     def info(self) -> EngineInfo:
@@ -250,17 +255,20 @@ class ModelEngine:
 
     def mover(self, name: str, trees: Sequence[Tree], writable: bool) -> ModelMover:  # noqa: ARG002
         self._present()
-        if name not in self.movers or self.movers[name].dead:
+        if name not in self._movers or self._movers[name].dead:
             places = {
                 tree.name: Path(tree.location) if tree.kind is TreeKind.DIRECTORY else self._place(tree.location)
                 for tree in trees
             }
-            self.movers[name] = ModelMover(places, self.faults)
-        return self.movers[name]
+            self._movers[name] = ModelMover(places, self.faults)
+        return self._movers[name]
+
+    def movers(self) -> frozenset[str]:
+        return frozenset(self._movers)
 
     def remove_mover(self, name: str) -> None:
         self._present()
-        mover = self.movers.pop(name, None)
+        mover = self._movers.pop(name, None)
         if mover:
             mover.die()
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from ..application import Finding, Image, Level
 from ..clock import Clock
 from ..errors import BlockedError, GridError, LockedError
-from ..sides import Lock, Source, Target
+from ..sides import PLAN_LEASE, Lock, Source, Target
 from ..volumes.client import Survey
 from . import plan, preflight
 from .request import Request
@@ -74,7 +74,7 @@ def _survey(
     request: Request, source: Source, target: Target, known: Known, lock: Lock
 ) -> tuple[Survey | None, list[Finding]]:
     try:
-        source.lock(replace(lock, override=False))
+        source.lock(replace(lock, override=False, lease=PLAN_LEASE))
     except LockedError as error:
         level = Level.WARNS if request.override_lock else Level.BLOCKS
         return None, [Finding("lock", level, str(error))]

@@ -152,8 +152,7 @@ def _cancel(blow: Blow) -> None:
 
 
 def _hang_up(world: World) -> None:
-    for mover in world.b.engine.movers.values():
-        mover.hang_up()
+    world.b.engine.hang_up_movers()
 
 
 STRIKES: Mapping[Fault, Callable[[Blow], None]] = {

@@ -296,7 +296,7 @@ class Grid:
             "containers": info.container_names,
             "networks": sorted(self.engine._content.networks),
             "applications": [app for app in self.state.applications() if self.state.record(app)],
-            "movers": sorted(self.engine.movers),
+            "movers": sorted(self.engine.movers()),
             "leftovers": sorted(self._leftovers()),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -350,3 +351,27 @@ def test_two_drivers_do_not_carry_out_one_move(world: World) -> None:
     world.journalled = again
     world.run(world.request(), name)
     assert len(refused) == 14
+
+
+def test_what_a_dead_plan_left_is_swept(world: World) -> None:
+    died = names.new_move()
+    lock = replace(lock_of(world.request(), died, 0.0), lease=900.0)
+    world.a.source.lock(lock)
+    world.a.source.trees(APP, died).close()
+    assert world.a.source.sweep() == []
+    with pytest.raises(LockedError):
+        world.a.source.lock(replace(lock, move=names.new_move()))
+
+    world.clock.spend(901.0)
+
+    assert world.a.source.sweep() == [f"{APP} is free again: the plan {died} did not return its lock"]
+    assert world.a.engine.movers() == frozenset()
+    assert world.run(world.request()).result is Result.MIGRATED
+
+
+def test_a_mover_that_nobody_holds_is_swept_when_it_is_old(world: World) -> None:
+    old, young = "20200101T000000-00000000", time.strftime("%Y%m%dT%H%M%S-00000001", time.gmtime(world.clock.time()))
+    for move in (old, young):
+        world.b.engine.mover(move, [], writable=True)
+    assert world.b.source.sweep() == [f"the mover of {old} is removed: nobody needs it"]
+    assert world.b.engine.movers() == {young}

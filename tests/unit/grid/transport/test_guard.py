@@ -29,6 +29,9 @@ class FakeLeases:
         lapsed, self.lapsed = self.lapsed, []
         return lapsed
 
+    def sweep(self) -> list[str]:
+        return []
+
 
 @pytest.fixture
 def helpers() -> FakeHelpers:
