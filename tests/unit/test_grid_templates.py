@@ -22,8 +22,8 @@ SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin") or "sshd"
 Files = dict[str, str]
 Render = Callable[..., Files]
 
-DEBIAN = {"distribution": "Debian", "distribution_major_version": "13", "os_family": "Debian"}
-ROCKY = {"distribution": "Rocky", "distribution_major_version": "9", "os_family": "RedHat"}
+DEBIAN: dict[str, Any] = {"distribution": "Debian", "distribution_major_version": "13", "os_family": "Debian"}
+ROCKY: dict[str, Any] = {"distribution": "Rocky", "distribution_major_version": "9", "os_family": "RedHat"}
 
 
 def public_key(directory: Path, kind: str = "ed25519") -> str:
@@ -57,14 +57,14 @@ def evaluate(ansible_plugins: None, grids: dict[str, dict[str, Any]]) -> Callabl
     filter_loader.add_directory(str(PROJECT / "filter_plugins"))
     loader = DataLoader()
 
-    def evaluate(name: str, facts: dict[str, str] = DEBIAN, **inventory: Any) -> Any:
+    def evaluate(name: str, facts: dict[str, Any] = DEBIAN, **inventory: Any) -> Any:
         variables: dict[str, Any] = {}
         for file in ("mig/defaults/main", "grid/defaults/main", "grid/vars/main", f"grid/vars/{facts['os_family']}"):
             variables |= loader.load_from_file(str(ROLES / f"{file}.yml"), trusted_as_template=True)
         variables |= {
             "ansible_search_path": [str(ROLES / "grid")],
             "role_path": str(ROLES / "grid"),
-            "ansible_facts": facts,
+            "ansible_facts": {"mig_host": {"packages": []}, **facts},
             "groups": {"grids": list(grids)},
             "hostvars": grids,
             "inventory_hostname": "grid-a",
@@ -189,19 +189,29 @@ def test_a_grid_alone_has_no_peers(render: Render) -> None:
     ],
 )
 def test_the_engine_is_the_distribution_s(
-    facts: dict[str, str], expected: set[str], evaluate: Callable[..., Any]
+    facts: dict[str, Any], expected: set[str], evaluate: Callable[..., Any]
 ) -> None:
     assert expected < set(evaluate("__grid_packages", facts))
 
 
 @pytest.mark.parametrize("facts", [DEBIAN | {"distribution_major_version": "12"}, ROCKY])
-def test_a_distribution_without_compose_has_no_engine(facts: dict[str, str], evaluate: Callable[..., Any]) -> None:
+def test_a_distribution_without_compose_has_no_engine(facts: dict[str, Any], evaluate: Callable[..., Any]) -> None:
     assert evaluate("__grid_engines", facts)["distribution"] == []
     assert "docker-compose-plugin" in evaluate("__grid_packages", facts, grid_engine_packages="docker")
 
 
+def test_an_engine_that_is_there_stays(evaluate: Callable[..., Any]) -> None:
+    def packages(there: str, **inventory: Any) -> set[str]:
+        return set(evaluate("__grid_packages", DEBIAN | {"mig_host": {"packages": [there]}}, **inventory))
+
+    assert "docker-ce" in packages("docker-ce")
+    assert "docker.io" not in packages("docker-ce")
+    assert "docker.io" in packages("docker.io", grid_engine_packages="docker")
+    assert "docker-ce" not in packages("docker.io", grid_engine_packages="docker")
+
+
 def test_docker_s_own_repository_is_rendered(evaluate: Callable[..., Any]) -> None:
-    def source(facts: dict[str, str]) -> str:
+    def source(facts: dict[str, Any]) -> str:
         name = evaluate("__grid_repository_template", facts)
         text = "{{ lookup('ansible.builtin.template', '" + name + "') }}"
         url = {"grid_docker_repository_url": "https://mirror.example.org/docker"}
