@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import queue
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -47,10 +47,13 @@ class Examiner:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def pieces(self, descriptor: int, size: int, known: Map | None) -> Iterator[Piece]:
-        """The chunks of a file that are not holes, in order. `known` is None for a file that is built from nothing.
-        Each piece has to be released before too many others are asked for. Raises OSError."""
-        chunks = chunks_with_data(descriptor, size)
+    def pieces(
+        self, descriptor: int, size: int, known: Map | None, only: Collection[int] | None = None
+    ) -> Iterator[Piece]:
+        """The chunks of a file that are not holes, in order. `known` is None for a file that is built from nothing;
+        `only` are the chunks that may differ from it, None for all. Each piece has to be released before too many
+        others are asked for. Raises OSError."""
+        chunks = chunks_with_data(descriptor, size, only)
         if size <= CHUNK:
             yield from (self._examine(descriptor, number, size, bits, known) for number, bits in chunks)
             return

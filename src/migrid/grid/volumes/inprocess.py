@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .client import Channel, Session
+from .look import Looking
 from .receiver import Receiver
 from .sender import serve
 from .state import State
@@ -15,14 +16,16 @@ from .wire import Wire
 
 
 class InProcessMover:
-    """Moves trees that this process reaches, by name. The channel's descriptors stay the caller's."""
+    """Moves trees that this process reaches, by name. The channel's descriptors stay the caller's. `places` has a
+    directory for the snapshots of each tree that is a subvolume."""
 
-    def __init__(self, trees: Mapping[str, Path]) -> None:
-        self._trees = dict(trees)
+    def __init__(self, trees: Mapping[str, Path], places: Path | None = None) -> None:
+        self._trees, self._places = dict(trees), places
 
     def send(self, channel: Channel) -> Callable[[], None]:
-        trees, wire = Trees(self._trees), Wire(channel.reader, channel.writer)
-        sender = threading.Thread(target=_send, args=(trees, wire), name="sender of volumes", daemon=True)
+        looking = Looking(self._trees, self._places)
+        wire = Wire(channel.reader, channel.writer)
+        sender = threading.Thread(target=_send, args=(looking, wire), name="sender of volumes", daemon=True)
         sender.start()
         return sender.join
 
@@ -30,9 +33,9 @@ class InProcessMover:
         return Receiver(Trees(self._trees), Wire(channel.reader, channel.writer), State(state))
 
 
-def _send(trees: Trees, wire: Wire) -> None:
+def _send(looking: Looking, wire: Wire) -> None:
     try:
-        serve(trees, wire)
+        serve(looking, wire)
     finally:
         wire.close()
-        trees.close()
+        looking.close()

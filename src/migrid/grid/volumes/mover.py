@@ -1,7 +1,10 @@
 """The process beside the trees of a grid: `python3 -m migrid.grid.volumes.mover --socket PATH`, PID 1 of its container.
 
-Every directory in /trees is a tree. Each connection to the socket, as `control` describes it, is served by a process of
-its own, so that a sender or receiver that is killed takes nothing with it. SIGTERM ends them all.
+Every directory in /trees is a tree. Where a tree is a subvolume of btrfs, the directory of its name in /snapshots is
+where snapshots of it are made, when there is one, writable and on the same file system.
+
+Each connection to the socket, as `control` describes it, is served by a process of its own, so that a sender or
+receiver that is killed takes nothing with it. SIGTERM ends them all, and snapshots with them.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import Any, BinaryIO
 from ..errors import GridError
 from ..records import to_data
 from .client import Progress
+from .look import Looking
 from .receiver import Receiver
 from .sender import serve
 from .state import State
@@ -37,10 +41,9 @@ class _Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
     """Takes connections. Only root reaches the socket."""
 
     max_children = 1000
-    block_on_close = False
 
-    def __init__(self, path: Path, trees: Path) -> None:
-        self.trees = trees
+    def __init__(self, path: Path, trees: Path, places: Path) -> None:
+        self.trees, self.places = trees, places
         path.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
@@ -49,11 +52,11 @@ class _Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
             os.umask(before)
 
     def end(self) -> None:
-        """End all senders and receivers."""
-        self.server_close()
+        """End all senders and receivers, and wait until they have."""
         for child in self.active_children or ():
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
+        self.server_close()
 
 
 class _Handler(socketserver.BaseRequestHandler):
@@ -63,14 +66,12 @@ class _Handler(socketserver.BaseRequestHandler):
     server: _Server
 
     def handle(self) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
             request, descriptors = self._first()
-            trees = Trees({path.name: path for path in self.server.trees.iterdir() if path.is_dir()})
             wire = Wire(*descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
-            self._serve(request, trees, wire)
+            self._serve(request, wire)
         except (GridError, OSError, ValueError, KeyError) as error:
             self._answer(_error(error))
 
@@ -82,18 +83,24 @@ class _Handler(socketserver.BaseRequestHandler):
         request: Mapping[str, Any] = json.loads(line)
         return request, descriptors
 
-    def _serve(self, request: Mapping[str, Any], trees: Trees, wire: Wire) -> None:
+    def _serve(self, request: Mapping[str, Any], wire: Wire) -> None:
+        trees = {path.name: path for path in self.server.trees.iterdir() if path.is_dir()}
         if request["verb"] == "send":
-            self._answer({"result": None})
-            serve(trees, wire)
+            self._send(Looking(trees, self.server.places), wire)
         elif request["verb"] == "receive":
-            receiver = Receiver(trees, wire, State(Path(request["state"])))
-            self._answer({"result": None})
-            self._receive(receiver)
+            self._receive(Receiver(Trees(trees), wire, State(Path(request["state"]))))
         else:
             raise ValueError(f"{request['verb']!r} is not what a mover does")
 
+    def _send(self, looking: Looking, wire: Wire) -> None:
+        self._answer({"result": None})
+        try:
+            serve(looking, wire)
+        finally:
+            looking.close()
+
     def _receive(self, receiver: Receiver) -> None:
+        self._answer({"result": None})
         requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         with self.request.makefile("rb") as lines:
             threading.Thread(target=_read, args=(lines, requests, receiver), daemon=True).start()
@@ -138,9 +145,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="mover", description="Send and receive the trees of a grid.")
     parser.add_argument("--socket", type=Path, required=True, help="where to listen")
     parser.add_argument("--trees", type=Path, default=Path("/trees"), help="the directory whose directories are trees")
+    parser.add_argument("--snapshots", type=Path, default=Path("/snapshots"), help="the directory for their snapshots")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    server = _Server(options.socket, options.trees)
+    server = _Server(options.socket, options.trees, options.snapshots)
     try:
         server.serve_forever()
     finally:

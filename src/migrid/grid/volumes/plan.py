@@ -5,7 +5,8 @@ An unmoved `Stat` means unchanged content only when it was settled: read after t
 promise, and with a ctime so far in the past that no later change can have got the same one from a coarse clock, and
 that no write that had got it before can still have been under way. The last is why it is half a minute: a write to a
 device that stalls has its ctime from when it began. (Those that the page cache takes are waited for in any case, by
-the search for holes.)
+the search for holes.) Where a file system itself tells which files were touched since the last round, that counts
+instead.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ import enum
 import os
 import stat as modes
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .blocks import CHUNK
+from .btrfs import Touched
 from .entry import Entry, Stat
+from .look import Look
+from .trees import FROZEN
 
 RACY_NANOSECONDS = 30_000_000_000
 
@@ -34,13 +39,15 @@ class Base(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """An entry that is to be sent. `staged` numbers the base that was put aside."""
+    """An entry that is to be sent. `staged` numbers the base that was put aside. `only` are the chunks in which the
+    content may differ from the base, where that is known."""
 
     path: bytes
     stat: Stat
     leader: bytes
     base: Base = Base.NOTHING
     staged: int = 0
+    only: frozenset[int] | None = None
 
     @property
     def has_content(self) -> bool:
@@ -67,18 +74,20 @@ class Moment:
 
     def settles(self, stat: Stat) -> bool:
         """Whether an entry that is read now need not be read again until its stat moves."""
-        return self.synchronized and self.telling(stat.dev) and stat.ctime < self.started - RACY_NANOSECONDS
+        written = self.synchronized or stat.dev == FROZEN
+        return written and self.telling(stat.dev) and stat.ctime < self.started - RACY_NANOSECONDS
 
 
-def plan_round(index: Index, found: Mapping[bytes, os.stat_result]) -> Plan:
-    """What has to be said so that a receiver that has `index` gets what lstat `found`."""
+def plan_round(index: Index, look: Look) -> Plan:
+    """What has to be said so that a receiver that has `index` gets what a look found."""
+    found = look.found
     leaders = find_leaders(found)
     changes = []
     for path in sorted(found):
-        stat, leader = Stat.of(found[path]), leaders.get(path, path)
-        if not _unchanged(index.get(path), stat, leader):
-            changes.append(Change(path, stat, leader))
-    return _with_bases(index, changes, sorted(index.keys() - found.keys(), reverse=True))
+        change = Change(path, look.trees.stat(found[path]), leaders.get(path, path))
+        if not _unchanged(index.get(path), change, look.touched):
+            changes.append(change)
+    return _with_bases(index, changes, sorted(index.keys() - found.keys(), reverse=True), look.touched)
 
 
 def find_leaders(found: Mapping[bytes, os.stat_result]) -> dict[bytes, bytes]:
@@ -90,13 +99,17 @@ def find_leaders(found: Mapping[bytes, os.stat_result]) -> dict[bytes, bytes]:
     return {path: leader for group in groups.values() for leader in [min(group)] for path in group}
 
 
-def _unchanged(old: Entry | None, stat: Stat, leader: bytes) -> bool:
-    return old is not None and old.settled and old.stat == stat and old.leader == leader
+def _unchanged(old: Entry | None, new: Change, touched: Mapping[bytes, Touched]) -> bool:
+    if old is None or old.stat != new.stat or old.leader != new.leader:
+        return False
+    told = touched.get(_tree(new.path))
+    return old.settled if told is None else new.stat.ino not in told
 
 
-def _with_bases(index: Index, changes: Sequence[Change], removed: Sequence[bytes]) -> Plan:
-    """Choose what each changed file is built from. A file with further names is never built upon in place: it may
-    have to keep its content for these."""
+def _with_bases(
+    index: Index, changes: Sequence[Change], removed: Sequence[bytes], touched: Mapping[bytes, Touched]
+) -> Plan:
+    """Choose what each changed file is built from."""
     known = {_object(path, entry.stat): path for path, entry in index.items() if entry.leads and entry.stat.is_file}
     shared = {entry.leader for entry in index.values() if not entry.leads}
     staged: dict[bytes, int] = {}
@@ -104,23 +117,39 @@ def _with_bases(index: Index, changes: Sequence[Change], removed: Sequence[bytes
         origin = known.get(_object(change.path, change.stat))
         if change.has_content and origin is not None and origin != change.path:
             staged.setdefault(origin, len(staged))
-    chosen = [_with_base(change, index, known, staged, shared) for change in changes]
+    chosen = []
+    for change in changes:
+        if change.has_content:
+            origin = known.get(_object(change.path, change.stat))
+            if origin is None:
+                change = _built_anew(change, index, staged, shared)
+            else:
+                change = _built_on(change, index[origin], staged, touched)
+        chosen.append(change)
     return Plan(tuple(staged), tuple(removed), tuple(chosen))
 
 
-def _with_base(
-    change: Change, index: Index, known: Mapping[_Object, bytes], staged: Mapping[bytes, int], shared: set[bytes]
-) -> Change:
-    if not change.has_content:
-        return change
-    origin = known.get(_object(change.path, change.stat))
-    if origin == change.path:
-        return Change(change.path, change.stat, change.leader, Base.SAME)
-    if origin is not None:
-        return Change(change.path, change.stat, change.leader, Base.STAGED, staged[origin])
+def _built_on(change: Change, old: Entry, staged: Mapping[bytes, int], touched: Mapping[bytes, Touched]) -> Change:
+    """A file that the receiver has, perhaps under another name."""
+    told = touched.get(_tree(change.path))
+    chunks = None if told is None else told.get(change.stat.ino, set())
+    only = None if chunks is None else frozenset(chunks | _ends(old.stat.size, change.stat.size))
+    if old.path == change.path:
+        return replace(change, base=Base.SAME, only=only)
+    return replace(change, base=Base.STAGED, staged=staged[old.path], only=only)
+
+
+def _ends(old: int, new: int) -> set[int]:
+    """The chunks at the ends of a file that got another size."""
+    return set() if old == new else {old // CHUNK, new // CHUNK}
+
+
+def _built_anew(change: Change, index: Index, staged: Mapping[bytes, int], shared: set[bytes]) -> Change:
+    """Another file than before. It is built upon the one that had its path, unless that has to keep its content for
+    other names."""
     old = index.get(change.path)
     if old and old.leads and old.stat.is_file and change.path not in shared and change.path not in staged:
-        return Change(change.path, change.stat, change.leader, Base.SAME)
+        return replace(change, base=Base.SAME)
     return change
 
 

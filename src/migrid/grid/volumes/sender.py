@@ -6,15 +6,17 @@ import os
 import stat as modes
 import struct
 import time
+from collections.abc import Collection
 
 from ..errors import CopyError, GridError, UnreachableError
 from . import attributes, messages
 from .blocks import CHUNK, Content, Map, content_digest, forget_beyond, length_of_blocks, remember
 from .entry import Entry, Stat, decode, line, manifest_digest, shown
 from .examine import Examiner, Piece
+from .look import Look, Looking
 from .messages import Kind
 from .plan import Base, Change, Index, Moment, plan_round
-from .trees import MAXIMUM_PATH, Trees, ignore_vanished
+from .trees import MAXIMUM_PATH, ignore_vanished
 from .wire import MAXIMUM, Wire
 
 _RECENT_SECONDS = 600
@@ -23,11 +25,11 @@ _ERROR_LETTERS = 2000
 _MAXIMUM_ATTRIBUTES = MAXIMUM - 4 * MAXIMUM_PATH
 
 
-def serve(trees: Trees, wire: Wire) -> None:
+def serve(looking: Looking, wire: Wire) -> None:
     """Answer a receiver until it closes the channel."""
     with Examiner() as examiner:
         try:
-            Sender(trees, wire, examiner).serve()
+            Sender(looking, wire, examiner).serve()
         except UnreachableError:
             return
         except (GridError, OSError, ValueError, struct.error) as error:
@@ -38,8 +40,8 @@ def serve(trees: Trees, wire: Wire) -> None:
 class Sender:
     """One session of the side that has the files."""
 
-    def __init__(self, trees: Trees, wire: Wire, examiner: Examiner) -> None:
-        self._trees, self._wire, self._examiner = trees, wire, examiner
+    def __init__(self, looking: Looking, wire: Wire, examiner: Examiner) -> None:
+        self._looking, self._wire, self._examiner = looking, wire, examiner
         self._index: Index = {}
         self._last = b""
 
@@ -67,10 +69,10 @@ class Sender:
                 f"The receiver speaks another version of the copy protocol ({shown(version)}, here {messages.VERSION}):"
                 " install the same release of migrid on both grids."
             )
-        self._wire.send(Kind.HELLO, messages.hello(self._trees.names))
+        self._wire.send(Kind.HELLO, messages.hello(self._looking.names))
 
     def _survey(self, _: memoryview) -> None:
-        found = self._trees.scan()
+        found = self._looking.survey()
         recent = time.time() - _RECENT_SECONDS
         files = {(stat.st_dev, stat.st_ino): stat for stat in found.values() if modes.S_ISREG(stat.st_mode)}
         sizes = [(stat.st_blocks * 512, max(stat.st_mtime, stat.st_ctime) > recent) for stat in files.values()]
@@ -94,24 +96,29 @@ class Sender:
     def _round(self, data: memoryview) -> None:
         final, rate = messages.ROUND.unpack(data)
         self._wire.limit(rate)
-        _Round(self._trees, self._wire, self._examiner, self._index, bool(final)).run()
+        started = time.time_ns()
+        look = self._looking.look()
+        _Round(look, self._wire, self._examiner, self._index, bool(final), started).run()
+        self._wire.flush()
+        self._looking.looked()
 
 
 class _Round:
     """One round. A final one does not synchronize: nobody writes, and what it reads need not be known later."""
 
-    def __init__(self, trees: Trees, wire: Wire, examiner: Examiner, index: Index, final: bool) -> None:
-        self._trees, self._wire, self._examiner, self._index, self._final = trees, wire, examiner, index, final
-        self._moment = Moment(time.time_ns(), not final, trees.telling)
+    def __init__(self, look: Look, wire: Wire, examiner: Examiner, index: Index, final: bool, started: int) -> None:
+        self._look, self._wire, self._examiner, self._index, self._final = look, wire, examiner, index, final
+        self._trees = look.trees
+        self._moment = Moment(started, not final, look.trees.telling)
         self._examined = self._sent = self._entries = 0
         self._alive_at = 0.0
         self._restless: list[bytes] = []
 
     def run(self) -> None:
-        found = self._trees.scan()
         if not self._final:
             self._trees.synchronize()
-        plan = plan_round(self._index, found)
+        plan = plan_round(self._index, self._look)
+        found = self._look.found
         sizes = (found[change.path].st_blocks * 512 for change in plan.changes if change.has_content)
         self._wire.send(Kind.BEGIN, messages.BEGIN.pack(sum(sizes)))
         staged = self._stage(plan.staged)
@@ -171,7 +178,7 @@ class _Round:
         entry.attributes = attributes.digest(encoded)
         self._wire.send(Kind.SEND, messages.encode_send(change.base, change.staged, encoded, entry))
         if descriptor is not None:
-            self._send_content(entry, descriptor, known)
+            self._send_content(entry, descriptor, known, change.only)
         self._index[path] = entry
         self._entries += 1
 
@@ -187,20 +194,22 @@ class _Round:
             return self._index[change.path].content
         return staged[change.staged] if change.base is Base.STAGED else None
 
-    def _send_content(self, entry: Entry, descriptor: int, known: Map | None) -> None:
-        before = os.fstat(descriptor)
-        size, seen = before.st_size, set()
-        for piece in self._examiner.pieces(descriptor, before.st_size, known):
+    def _send_content(self, entry: Entry, descriptor: int, known: Map | None, only: Collection[int] | None) -> None:
+        before = self._trees.stat(os.fstat(descriptor))
+        size, seen = before.size, set()
+        for piece in self._examiner.pieces(descriptor, before.size, known, only):
             seen.add(piece.number)
             self._send_piece(piece)
             remember(entry.content, piece.number, piece.hashes, piece.length)
             if piece.length < min(CHUNK, size - piece.number * CHUNK):
                 size = piece.number * CHUNK + piece.length
-        for number in sorted((known or {}).keys() - seen):
-            if number * CHUNK < size:
+        for number, hashes in (known or {}).items():
+            if only is not None and number not in only:
+                entry.content[number] = hashes
+            elif number not in seen and number * CHUNK < size:
                 self._wire.send(Kind.HOLE, messages.HOLE.pack(number))
         forget_beyond(entry.content, size)
-        self._notice_restless(entry, Stat.of(before), Stat.of(os.fstat(descriptor)))
+        self._notice_restless(entry, before, self._trees.stat(os.fstat(descriptor)))
         entry.stat = entry.stat._replace(size=size)
         self._wire.send(Kind.END, messages.END.pack(size, entry.settled, content_digest(entry.content)))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from .blocks import BLOCK, BLOCKS_IN_CHUNK, CHUNK
 from .entry import Stat, shown
 
 MAXIMUM_PATH = 1 << 16
+FROZEN = 0
 _MAXIMUM_NAME = 255
 _OPEN_DIRECTORIES = 128
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -29,7 +30,9 @@ _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, er
 class Trees:
     """The trees of a move on this grid, by name."""
 
-    def __init__(self, paths: Mapping[str, Path]) -> None:
+    def __init__(self, paths: Mapping[str, Path], frozen: Collection[str] = ()) -> None:
+        """`frozen` names those that are snapshots: nothing changes in them, and each has a device number of its own,
+        which says nothing."""
         self.names = tuple(sorted(os.fsencode(name) for name in paths))
         self._tops: dict[bytes, int] = {}
         self._directories: OrderedDict[bytes, int] = OrderedDict()
@@ -40,6 +43,7 @@ class Trees:
         except OSError as error:
             self.close()
             raise CopyError(f"The tree {name} cannot be opened: {error.strerror}: {path}") from error
+        self._frozen = {os.fstat(self._tops[os.fsencode(name)]).st_dev for name in frozen}
 
     def close(self) -> None:
         self.forget()
@@ -90,13 +94,18 @@ class Trees:
         directory, name = self.place(path)
         return b"/proc/self/fd/%d/%b" % (directory, name)
 
+    def stat(self, found: os.stat_result) -> Stat:
+        """What lstat found, as it is compared with what it finds another time."""
+        stat = Stat.of(found)
+        return stat._replace(dev=FROZEN) if stat.dev in self._frozen else stat
+
     def lstat(self, path: bytes) -> Stat | None:
         """What there is at a path, None if nothing."""
         try:
             if path in self._tops:
-                return Stat.of(os.fstat(self._tops[path]))
+                return self.stat(os.fstat(self._tops[path]))
             directory, name = self.place(path)
-            return Stat.of(os.stat(name, dir_fd=directory, follow_symlinks=False))
+            return self.stat(os.stat(name, dir_fd=directory, follow_symlinks=False))
         except OSError as error:
             if error.errno in _VANISHED:
                 return None
@@ -114,8 +123,8 @@ class Trees:
             descriptor = os.open(name, _FILE | os.O_NOATIME, dir_fd=directory)
         except PermissionError:
             descriptor = os.open(name, _FILE, dir_fd=directory)
-        found = os.fstat(descriptor)
-        if (found.st_dev, found.st_ino) == (expected.dev, expected.ino):
+        found = self.stat(os.fstat(descriptor))
+        if found[:2] == expected[:2]:
             return descriptor
         os.close(descriptor)
         return None
@@ -143,7 +152,7 @@ class Trees:
     def _empty(self, path: bytes) -> list[bytes]:
         """Remove all that is in a directory, other than directories, which are returned."""
         descriptor = self.directory(path)
-        with os.scandir(descriptor) as entries:
+        with self._entries(path) as entries:
             names = [(os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in entries]
         for name, is_directory in names:
             if not is_directory:
@@ -162,16 +171,18 @@ class Trees:
         return found
 
     def synchronize(self) -> None:
-        """Write the file systems of all trees to their devices. Raises OSError."""
+        """Write the file systems of all trees that may change to their devices. Raises OSError."""
         done = set()
         for descriptor in self._tops.values():
             device = os.fstat(descriptor).st_dev
-            if device not in done:
+            if device not in done and device not in self._frozen:
                 system.sync_file_system(descriptor)
                 done.add(device)
 
     def telling(self, device: int) -> bool:
         """Whether ctime tells of stores on a device, as far as its file system holds a top and so was synchronized."""
+        if device == FROZEN:
+            return True
         if not self._telling:
             for descriptor in self._tops.values():
                 self._telling[os.fstat(descriptor).st_dev] = system.ctime_tells_of_stores(descriptor)
@@ -187,10 +198,20 @@ class Trees:
             missing.append(name)
         return above, missing[::-1]
 
+    @contextmanager
+    def _entries(self, path: bytes) -> Iterator[Iterator[os.DirEntry[str]]]:
+        """What is in a directory. It is opened anew: btrfs may not show what came later than the descriptor."""
+        descriptor = os.open(b".", _DIRECTORY, dir_fd=self.directory(path))
+        try:
+            with os.scandir(descriptor) as entries:
+                yield entries
+        finally:
+            os.close(descriptor)
+
     def _scan_directory(self, path: bytes, found: dict[bytes, os.stat_result]) -> Iterable[bytes]:
         """Add what is in a directory; returns the directories in it."""
         below = []
-        with ignore_vanished(), os.scandir(self.directory(path)) as entries:
+        with ignore_vanished(), self._entries(path) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):
                     inner = path + b"/" + os.fsencode(entry.name)
@@ -210,10 +231,18 @@ def ignore_vanished() -> Iterator[None]:
             raise
 
 
-def chunks_with_data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
-    """The chunks of a file that are not all hole: number, and the blocks that are not, as bits."""
+def chunks_with_data(descriptor: int, size: int, only: Iterable[int] | None = None) -> Iterator[tuple[int, int]]:
+    """The chunks of a file that are not all hole, of `only` some: number, and the blocks that are not, as bits."""
+    if only is None:
+        yield from _chunks(_segments(descriptor, 0, size))
+        return
+    for number in sorted(only):
+        yield from _chunks(_segments(descriptor, number * CHUNK, min((number + 1) * CHUNK, size)))
+
+
+def _chunks(segments: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     number, bits = 0, 0
-    for start, end in _segments(descriptor, size):
+    for start, end in segments:
         block, last = start // BLOCK, (end - 1) // BLOCK
         while block <= last:
             if block // BLOCKS_IN_CHUNK != number:
@@ -233,17 +262,16 @@ def chunk_length(number: int, size: int) -> int:
     return max(0, min(CHUNK, size - number * CHUNK))
 
 
-def _segments(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
-    """The parts of a file that are no holes."""
-    end = 0
-    while end < size:
+def _segments(descriptor: int, end: int, stop: int) -> Iterator[tuple[int, int]]:
+    """The parts of a file from `end` to `stop` that are no holes. The search waits for a write under way."""
+    while end < stop:
         try:
             start = os.lseek(descriptor, end, os.SEEK_DATA)
-            end = min(os.lseek(descriptor, start, os.SEEK_HOLE), size)
+            end = min(os.lseek(descriptor, start, os.SEEK_HOLE), stop)
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return
             raise
-        if start >= size:
+        if start >= stop:
             return
         yield start, end

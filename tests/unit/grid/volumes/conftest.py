@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from volumes_rig import Pair
+from volumes_rig import Pair, on_subvolume
 
 from migrid.grid.volumes import plan
 
@@ -52,6 +53,15 @@ def tmpfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield directory
 
 
+@pytest.fixture(scope="session")
+def btrfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A btrfs of the tests' own."""
+    if shutil.which("btrfs") is None:
+        pytest.skip("btrfs-progs is not installed")
+    with mounted(tmp_path_factory.mktemp("volumes") / "btrfs", "btrfs", 1024) as directory:
+        yield directory
+
+
 @pytest.fixture(params=["ext4", "tmpfs"])
 def file_system(request: pytest.FixtureRequest) -> Path:
     """One that tells of stores by ctime, and one that does not."""
@@ -70,6 +80,12 @@ def pair(file_system: Path, tmp_path: Path) -> Pair:
     """Source and target on the same file system, empty."""
     top = file_system / tmp_path.name
     return Pair(top / "source", top / "target", tmp_path / "state")
+
+
+@pytest.fixture
+def subvolume_pair(btrfs: Path, tmp_path: Path) -> Pair:
+    """A source that is a subvolume of btrfs, with a place for its snapshots, and a target beside it."""
+    return on_subvolume(btrfs / tmp_path.name, tmp_path / "state")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_tree import RandomTree
-from volumes_rig import Pair, finish, quiet, wait_for_tick
+from volumes_rig import Pair, finish, on_subvolume, quiet, wait_for_tick
 
 from migrid.grid.volumes import plan
 
@@ -22,8 +22,8 @@ def base(request: pytest.FixtureRequest) -> Path:
     return kind
 
 
-@pytest.mark.parametrize("base", ["ext4", "tmpfs"], indirect=True)
-@settings(max_examples=40)
+@pytest.mark.parametrize("base", ["ext4", "tmpfs", "btrfs"], indirect=True)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**32), steps=st.lists(st.sampled_from(["live", "final", "session"]), min_size=1, max_size=5)
 )
@@ -32,7 +32,10 @@ def test_a_last_round_makes_the_target_equal(
 ) -> None:
     work = tmp_path_factory.mktemp("state")
     top = base / f"random{work.name}"
-    pair = Pair(top / "source", top / "target", work / "state")
+    if base.name == "btrfs":
+        pair = on_subvolume(top, work / "state")
+    else:
+        pair = Pair(top / "source", top / "target", work / "state")
     tree = RandomTree(pair.source, seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "RACY_NANOSECONDS", 0)

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from volumes_rig import Pair, finish, quiet, wait_until_settled
+from volumes_rig import Pair, finish, memory_map, quiet, wait_until_settled
 
 PAGE = 4096
-
-
-@contextmanager
-def memory_map(path: Path) -> Iterator[mmap.mmap]:
-    with path.open("r+b") as stream, mmap.mmap(stream.fileno(), 0) as mapped:
-        yield mapped
 
 
 @pytest.mark.usefixtures("quick_clock")

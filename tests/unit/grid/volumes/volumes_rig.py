@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 import subprocess
@@ -42,6 +43,7 @@ class Pair:
         self.sources = {name: source / name for name in names}
         self.targets = {name: target / name for name in names}
         self.state = state
+        self.places: Path | None = None
         for path in (*self.sources.values(), *self.targets.values()):
             path.mkdir(parents=True, exist_ok=True)
         self.source, self.target = self.sources[names[0]], self.targets[names[0]]
@@ -50,7 +52,7 @@ class Pair:
     def session(self) -> Iterator[Session]:
         """A new session, as after a broken connection."""
         here, there = channels()
-        InProcessMover(self.sources).send(here)
+        wait = InProcessMover(self.sources, self.places).send(here)
         here.close()
         session = InProcessMover(self.targets).receive(there, self.state)
         there.close()
@@ -58,6 +60,7 @@ class Pair:
             yield session
         finally:
             session.close()
+            wait()
 
     def copy(self) -> tuple[Round, Verification]:
         """One whole copy in a session of its own."""
@@ -67,6 +70,16 @@ class Pair:
     def assert_equal(self) -> None:
         for name, source in self.sources.items():
             assert describe(self.targets[name]) == describe(source)
+
+
+def on_subvolume(top: Path, state: Path) -> Pair:
+    """A pair whose source is a subvolume of btrfs, with a place for its snapshots."""
+    for path in (top / "source", top / "snapshots" / "data"):
+        path.mkdir(parents=True)
+    subprocess.run(["btrfs", "-q", "subvolume", "create", top / "source" / "data"], check=True)
+    pair = Pair(top / "source", top / "target", state)
+    pair.places = top / "snapshots"
+    return pair
 
 
 def finish(session: Session) -> tuple[Round, Verification]:
@@ -117,3 +130,10 @@ def wait_until_settled(*paths: Path) -> None:
     newest = max(path.lstat().st_ctime_ns for path in paths)
     while time.time_ns() <= newest + plan.RACY_NANOSECONDS:
         time.sleep(0.01)
+
+
+@contextmanager
+def memory_map(path: Path) -> Iterator[mmap.mmap]:
+    """A file as a shared memory map."""
+    with path.open("r+b") as stream, mmap.mmap(stream.fileno(), 0) as mapped:
+        yield mapped

@@ -1,0 +1,192 @@
+"""Trees that are subvolumes of btrfs: each round reads a snapshot, and the file system itself tells what has changed.
+
+A tree can be read like that when its top is the top of a subvolume without others in it, and there is a writable
+directory of the same file system for the snapshots. They are read-only, and removed when the next round has one, at
+the end, or by the next sender. Nothing of this concerns the receiver: what is sent is the same, only the sender need
+not look for it. A tree for which anything fails is read as on every other file system.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import struct
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from . import system
+from .blocks import CHUNK
+from .trees import Trees
+
+Touched = dict[int, set[int] | None]
+
+_PREFIX = ".migrid-snapshot-"
+_TOP_OF_SUBVOLUME = 256
+_SUBVOLUME_LEFT_OUT = 2
+
+_MAGIC = b"btrfs-stream\0"
+_COMMAND = struct.Struct("<IHI")
+_ATTRIBUTE = struct.Struct("<HH")
+_NEW_FILE, _RENAME, _WRITE, _CLONE, _UPDATE_EXTENT = 3, 9, 15, 16, 22
+_SIZE, _PATH, _PATH_TO, _OFFSET, _CLONE_LENGTH = 4, 15, 16, 18, 24
+
+
+class Snapshots:
+    """The snapshots that one sender makes of one tree."""
+
+    def __init__(self, name: str, live: Path, place: Path) -> None:
+        self.name, self._live, self._place = name, live, place
+        self._token = secrets.token_hex(4)
+        self._count = 0
+        self.current: Path | None = None
+        self.previous: Path | None = None
+
+    @classmethod
+    def of(cls, name: str, live: Path, place: Path) -> Snapshots | None:
+        """Those of a tree that can have them. Removes what an earlier sender left behind."""
+        if not (place.is_dir() and os.access(place, os.W_OK) and _is_subvolume(live)):
+            return None
+        for old in place.glob(f"{_PREFIX}*"):
+            _remove(old)
+        return cls(name, live, place)
+
+    def take(self) -> Path:
+        """A new snapshot, which is `current` then. Raises OSError, CalledProcessError."""
+        self._count += 1
+        path = self._place / f"{_PREFIX}{self._token}-{self._count}"
+        _btrfs("subvolume", "snapshot", "-r", str(self._live), str(path))
+        self.drop_previous()
+        self.previous, self.current = self.current, path
+        return path
+
+    def touched(self, trees: Trees) -> Touched | None:
+        """The chunks that may have changed between the last two snapshots, by inode number; None for a new file. Files
+        of which only metadata have changed are not among them. None if nobody can tell."""
+        if self.previous is None or self.current is None:
+            return None
+        command = ["btrfs", "-q", "send", "--no-data", "-p", str(self.previous), str(self.current)]
+        try:
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                paths = _parse(_stream(process))
+            return self._by_inode(trees, paths) if process.returncode == 0 else None
+        except (OSError, ValueError, struct.error):
+            return None
+
+    def drop_previous(self) -> None:
+        """Remove the snapshot that the last round compared with."""
+        if self.previous is not None:
+            _remove(self.previous)
+            self.previous = None
+
+    def close(self) -> None:
+        """Remove all of them."""
+        self.drop_previous()
+        if self.current is not None:
+            _remove(self.current)
+            self.current = None
+
+    def _by_inode(self, trees: Trees, paths: Mapping[bytes, set[int] | None]) -> Touched | None:
+        found: Touched = {}
+        for path, chunks in paths.items():
+            stat = trees.lstat(os.fsencode(self.name) + b"/" + path)
+            if stat is None:
+                return None
+            found[stat.ino] = chunks
+        return found
+
+
+def leaves_subvolumes_out(found: Mapping[bytes, os.stat_result], tree: bytes) -> bool:
+    """Whether there were subvolumes in a tree, which are empty directories in a snapshot."""
+    prefix = tree + b"/"
+    return any(stat.st_ino == _SUBVOLUME_LEFT_OUT and path.startswith(prefix) for path, stat in found.items())
+
+
+def _is_subvolume(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        is_top = os.fstat(descriptor).st_ino == _TOP_OF_SUBVOLUME
+        return is_top and system.file_system_type(descriptor) == system.BTRFS
+    finally:
+        os.close(descriptor)
+
+
+def _btrfs(*arguments: str) -> None:
+    subprocess.run(["btrfs", "-q", *arguments], check=True, capture_output=True)  # noqa: S607
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError, subprocess.CalledProcessError):
+        _btrfs("subvolume", "delete", str(path))
+
+
+def _stream(process: subprocess.Popen[bytes]) -> BinaryIO:
+    if process.stdout is None:
+        raise ValueError("btrfs send has no output")
+    return process.stdout  # type: ignore[return-value]
+
+
+def _parse(stream: BinaryIO) -> dict[bytes, set[int] | None]:
+    """The chunks that the commands of a send stream touch, by the path that a file has at the end; None for all."""
+    touched: dict[bytes, set[int] | None] = {}
+    above: set[bytes] = set()
+    for command, values in _commands(stream):
+        path = values.get(_PATH, b"")
+        if command == _RENAME:
+            _rename(touched, above, path, values[_PATH_TO])
+        elif command == _NEW_FILE:
+            touched[path] = None
+        elif command in (_WRITE, _CLONE, _UPDATE_EXTENT):
+            chunks = touched.setdefault(path, set())
+            length = values[_CLONE_LENGTH if command == _CLONE else _SIZE]
+            if chunks is not None:
+                chunks.update(_chunks(values[_OFFSET], length))
+        above.update(_directories_above(path) if path in touched else ())
+    return touched
+
+
+def _commands(stream: BinaryIO) -> Iterator[tuple[int, dict[int, bytes]]]:
+    """The commands of a stream, with their attributes by number."""
+    if stream.read(len(_MAGIC)) != _MAGIC:
+        raise ValueError("this is no stream of btrfs send")
+    stream.read(4)
+    while head := stream.read(_COMMAND.size):
+        length, command, _ = _COMMAND.unpack(head)
+        yield command, dict(_attributes(stream.read(length)))
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    start = 0
+    while start < len(data):
+        number, length = _ATTRIBUTE.unpack_from(data, start)
+        start += _ATTRIBUTE.size + length
+        yield number, data[start - length : start]
+
+
+def _chunks(offset: bytes, length: bytes) -> range:
+    start, count = int.from_bytes(offset, "little"), int.from_bytes(length, "little")
+    return range(start // CHUNK, -(-(start + count) // CHUNK))
+
+
+def _rename(touched: dict[bytes, set[int] | None], above: set[bytes], old: bytes, new: bytes) -> None:
+    """Let what is at a path, and below it, have its new one."""
+    if old in touched:
+        touched[new] = touched.pop(old)
+        above.update(_directories_above(new))
+    if old in above:
+        prefix = old + b"/"
+        for path in [path for path in touched if path.startswith(prefix)]:
+            moved = new + path[len(old) :]
+            touched[moved] = touched.pop(path)
+            above.update(_directories_above(moved))
+
+
+def _directories_above(path: bytes) -> Iterator[bytes]:
+    while b"/" in path:
+        path = path.rpartition(b"/")[0]
+        yield path
