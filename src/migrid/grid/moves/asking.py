@@ -49,7 +49,8 @@ def findings(
         unreached=_unreached(source, request.target_grid),
     )
     of_target = target.findings(known.application, request.target_app)
-    return (*preflight.preflight(asked), *known.application.findings, *of_target)
+    found = (*preflight.preflight(asked), *known.application.findings, *of_target)
+    return preflight.with_other_properties(found) if any(item.check == "properties" for item in of_target) else found
 
 
 def refuse_full(request: Request, target: Target, known: Known, survey: Survey) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from .. import units
 from ..application import Application, Finding, Level
@@ -37,6 +37,7 @@ CHECKS: Mapping[str, str] = {
 }
 """Every check, and what it means when it finds nothing."""
 
+_OF_PROPERTIES = ("ports", "subnets", "container_names")
 MARGIN = 1.1
 SPARE_BYTES = 256 << 20
 CLOCK_SECONDS = 5.0
@@ -62,6 +63,19 @@ def preflight(known: Known) -> tuple[Finding, ...]:
     """What both grids' facts say about the move; what only one of them can know is added by itself."""
     checks = (_state, _grids, _reachability, _name, _ports, disk, _architecture, _engine, _compose, _clock)
     return tuple(found for check in checks for found in check(known))
+
+
+def with_other_properties(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings when the target gives the application other properties: only its own model, which is asked once the
+    Compose files are there and before the stop, tells which ports, networks and names it will have."""
+    return tuple(
+        replace(
+            item, level=Level.WARNS, remedy="The properties there may give it another; this is asked before the stop."
+        )
+        if item.check in _OF_PROPERTIES and item.level is Level.BLOCKS
+        else item
+        for item in found
+    )
 
 
 def _state(known: Known) -> Iterator[Finding]:

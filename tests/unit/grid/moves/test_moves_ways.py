@@ -324,6 +324,23 @@ def test_a_move_whose_start_was_forestalled_fails_before_it_changes_anything(wor
     assert world.load.running == {("grid-b", APP)}
 
 
+def test_another_port_by_a_property_of_the_target_lets_the_application_in(world: World) -> None:
+    world.b.configure({APP: {"SHOP_PORT": "9090"}})
+    world.b.engine.faults.taken.add(PORT)
+    report = world.run(world.request())
+    assert report.result is Result.MIGRATED, world.log(report)
+
+
+def test_another_port_that_is_taken_too_is_noticed_before_the_stop(world: World) -> None:
+    world.b.configure({APP: {"SHOP_PORT": "9090"}})
+    world.b.engine.faults.taken.update({PORT, 9090})
+    report = world.run(world.request())
+    assert report.result is Result.ROLLED_BACK
+    assert report.failed_phase == Phase.PRECOPY.value
+    assert report.downtime_seconds == 0.0
+    assert "9090" in report.error
+
+
 def test_preflight_refuses_before_anything_is_changed(world: World) -> None:
     world.b.engine.faults.taken.add(PORT)
     report = world.run(world.request())
