@@ -37,13 +37,20 @@ def test_there_and_back(place: Place, operator: Operator, writing: load.Load) ->
     assert load.ask(place.here.address, "GET", "/health")[1]["instance"]["grid"] == place.there.name
     assert check_downtime(writing, moved, began) < report["downtime_seconds"] + 0.5
 
-    at = datetime.now(UTC) + timedelta(seconds=15)
-    back = operator.move(app=APP, target_grid=place.here.grid.name, cut_over=at.isoformat()).succeeded()
+    struck = faults.strike(place.here.grid, "precopy", "true")
+    waiting = operator.start_move(app=APP, target_grid=place.here.grid.name, cut_over=in_seconds(3600))
+    struck.happened()
+    at = in_seconds(30)
+    back = operator.move(app=APP, target_grid=place.here.grid.name, cut_over=at).succeeded()
+    assert waiting.end().succeeded()["move"] == back["move"]
     returned = Shop(place.here.grid)
     check_arrival(returned, Place(moved, place.here.grid), back, files)
-    assert back["rounds"] > 1
-    stopped = [outage.since for outage in check_writes(writing, returned).outages if outage.since > began + 5]
-    assert at.timestamp() - 0.5 < stopped[-1] < at.timestamp() + 3
+    stopped = check_writes(writing, returned).outages[-1].since - datetime.fromisoformat(at).timestamp()
+    assert -0.5 < stopped < 30, "it was stopped at another time than asked for"
+
+
+def in_seconds(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
 def test_a_round_trip(place: Place, operator: Operator, grids: tuple[Grid, ...], writing: load.Load) -> None:
@@ -120,7 +127,7 @@ def test_a_kept_source_under_another_name(place: Place, operator: Operator) -> N
     assert place.there.name in refused.stderr.decode()
     assert "boutique" in refused.stderr.decode()
 
-    kept.run(f"mig-grid destroy {APP}")
+    kept.run(f"mig-grid destroy --yes {APP}")
     operator.move(app="boutique", target_grid=kept.name, target_app=APP).succeeded()
     place.there.run("mig-grid unforward boutique")
 
@@ -151,6 +158,6 @@ def test_a_snapshot(place: Place, operator: Operator, grids: tuple[Grid, ...], w
     assert before <= len(copied.database) <= len(place.here.writes().database)
     assert copied.database == place.here.writes().database[: len(copied.database)]
     place.here.wait()
-    place.there.run("mig-grid destroy copy")
+    place.there.run("mig-grid destroy --yes copy")
     assert witness.at_once() != [], "the witness does not see two that run on purpose"
     witness.forget()

@@ -9,7 +9,7 @@ import pytest
 from proof.fixtures import APP, Place
 from proof.grids import STATE
 from proof.moves import Operator
-from proof.shop import load
+from proof.shop import BASE, bring_base_image, load
 
 
 @pytest.fixture(autouse=True)
@@ -22,38 +22,41 @@ def never_away(place: Place, writing: load.Load) -> Iterator[None]:
     assert (place.here.grid.seen(), place.there.seen()) == before
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"app": "shoop"}, ["shoop"]),
-        ({"target_grid": "grid-nowhere"}, ["grid-nowhere"]),
-        ({"target_app": "Not A Name"}, ["target_app", "Not A Name"]),
-        ({"cut_over": "tomorrow"}, ["cut_over", "tomorrow", "when_ready"]),
-        ({"action": "teleport"}, ["action", "teleport", "snapshot"]),
-        ({"bandwidth_limit": "fast"}, ["bandwidth_limit", "fast"]),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+WRONG = (
+    ({"app": "shoop"}, ["shoop", "shop (running)"]),
+    ({"target_grid": "grid-nowhere"}, ["grid-nowhere", "mol-grid-a"]),
+    ({"target_app": "Not A Name"}, ["target_app", "Not A Name"]),
+    ({"cut_over": "tomorrow"}, ["cut_over", "tomorrow", "when_ready"]),
+    ({"action": "teleport"}, ["action", "teleport", "snapshot"]),
+    ({"bandwidth_limit": "fast"}, ["bandwidth_limit", "fast"]),
+    ({"targetgrid": "grid-a"}, ["targetgrid", "target_grid"]),
 )
-def test_wrong_options(place: Place, operator: Operator, options: dict[str, str], words: list[str]) -> None:
-    output = operator.move(**{"app": APP, "target_grid": place.there.name, **options}).failed()
-    for word in words:
-        assert word in output
-    assert "Traceback" not in output
+
+
+def test_wrong_options(place: Place, operator: Operator) -> None:
+    for options, words in WRONG:
+        output = operator.move(**{"app": APP, "target_grid": place.there.name, **options}).failed()
+        missing = [word for word in words if word not in output]
+        assert not missing, f"{options}: {missing} not in {output}"
+        assert "Traceback" not in output
+
+
+def test_where_it_already_is(place: Place, operator: Operator) -> None:
+    output = operator.move(app=APP, target_grid=place.here.grid.name).failed()
+    assert f"{place.here.grid.name} (the target) has {APP}" in output
 
 
 def test_a_name_that_is_taken(place: Place, operator: Operator) -> None:
-    place.there.run("docker volume create --label com.docker.compose.project=taken taken_files")
+    bring_base_image(place.there)
+    service = f"services: {{one: {{image: {BASE}, command: sleep infinity, init: true}}}}"
     place.there.run(
-        "printf 'services: {one: {image: migrid/debian:13, command: sleep infinity, init: true}}' >/root/taken.yaml"
-        " && docker compose --project-name taken --file /root/taken.yaml up --detach"
+        "cat >/root/taken.yaml && docker compose -p taken -f /root/taken.yaml up --detach", service.encode()
     )
     try:
         output = operator.move(app=APP, target_grid=place.there.name, target_app="taken").failed()
     finally:
-        place.there.run(
-            "docker compose --project-name taken down --volumes; docker volume rm taken_files; rm /root/taken.yaml"
-        )
-    assert "taken" in output
+        place.there.run(f"docker compose -p taken down && docker image rm {BASE} && rm /root/taken.yaml")
+    assert "There is an application taken" in output
 
 
 def test_a_lock_of_another_move(place: Place, operator: Operator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +80,8 @@ def runs(grid: Grid, app: str = APP) -> bool:
 
 def find(grids: tuple[Grid, ...]) -> Place:
     """Where the shop runs. It must be in one place."""
-    running = [grid for grid in grids if runs(grid)]
+    with ThreadPoolExecutor() as pool:
+        running = [grid for grid, there in zip(grids, pool.map(runs, grids), strict=True) if there]
     assert len(running) == 1, f"the shop runs on {[grid.name for grid in running]}"
     there, *others = (grid for grid in grids if grid != running[0])
     return Place(Shop(running[0]), there, tuple(others))
@@ -112,7 +114,9 @@ def check_writes(writing: load.Load, shop: Shop) -> load.Verdict:
 
 def left_over(place: Place) -> list[str]:
     """All that moves left on the grids and that neither is the shop nor sends its users on."""
-    here = place.here.grid.seen()
+    away = (place.there, *place.others)
+    with ThreadPoolExecutor() as pool:
+        here, *elsewhere = pool.map(Grid.seen, (place.here.grid, *away))
     volumes = {f"{APP}_{name}" for name in VOLUMES}
     found = [
         *(f"container {name}" for name in here.containers - {f"{APP}-db-1", f"{APP}-web-1"}),
@@ -121,8 +125,7 @@ def left_over(place: Place) -> list[str]:
         *(f"one volume too many of {sorted(here.volumes)}" for _ in range(len(here.volumes) - len(volumes) - 1)),
         *of_moves(here),
     ]
-    for grid in (place.there, *place.others):
-        seen = grid.seen()
+    for grid, seen in zip(away, elsewhere, strict=True):
         things = (*(seen.containers - {FORWARD}), *seen.volumes, *seen.networks, *of_moves(seen))
         found += [f"{thing} on {grid.name}" for thing in things]
     return found
