@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,10 @@ def test_a_release_becomes_a_virtual_environment_without_network_or_pip(checkout
     answer = subprocess.run([tmp_path / "venv/bin/mig", "--version"], capture_output=True, text=True, check=True)
     assert answer.stdout.startswith("mig ")
     assert not (tmp_path / "venv/bin/pip").exists()
+
+
+def test_every_command_of_the_release_is_there() -> None:
+    scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    assert set(scripts) == {"mig", "mig-grid", "mig-grid-gate"}
+    for entry in scripts.values():
+        assert callable(pkgutil.resolve_name(entry))
