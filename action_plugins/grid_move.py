@@ -15,6 +15,7 @@ from ansible.utils.display import Display
 
 GOOD = ("migrated", "snapshotted")
 PATIENCE = 300.0  # seconds that the target grid may not answer
+BEGINNING = 90.0  # seconds that MigHelper may take to begin
 PAUSE = 1.0
 BETWEEN_LINES = 2.0
 WAIT = 5.0
@@ -42,7 +43,8 @@ class ActionModule(ActionBase):
 
     def _follow(self, move: str, host: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         lines = _Lines()
-        since, heard = 0.0, time.monotonic()
+        since = 0.0
+        began = heard = time.monotonic()
         while True:
             asked = time.monotonic()
             news = self._ask(move, since, task_vars)
@@ -51,6 +53,8 @@ class ActionModule(ActionBase):
                 lines.add(news["line"], news["progress"] and news["progress"]["phase"])
                 if news["finished"]:
                     return _ended(news)
+                if not news["progress"] and heard - began > BEGINNING:
+                    return {"failed": True, "msg": _not_begun(move, host)}
             elif time.monotonic() - heard > PATIENCE:
                 return {"failed": True, "msg": f"{host} does not answer: {news.get('msg')}\n{_take_up(move)}"}
             else:
@@ -63,6 +67,13 @@ class ActionModule(ActionBase):
             return dict(self._execute_module("grid_move_info", module_args=arguments, task_vars=task_vars))
         except AnsibleConnectionFailure as error:
             return {"unreachable": True, "msg": str(error)}
+
+
+def _not_begun(move: str, host: str) -> str:
+    return (
+        f"MigHelper does not begin move {move}. On {host}, `docker ps --all --filter label=mig.helper={move}` shows its"
+        f" container, and `docker logs` of that says why. `mig-grid move cancel {move}` there gives the move up."
+    )
 
 
 class _Lines:
