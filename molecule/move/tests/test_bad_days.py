@@ -65,11 +65,10 @@ def test_a_full_disk(place: Place, operator: Operator) -> None:
     before = place.there.seen()
     with faults.small_disk(place.there, "2G"):
         struck = faults.strike(place.there, "precopy", faults.FILL_DISK)
-        output = operator.move(app=APP, target_grid=place.there.name)
-        struck.happened()
-        output.failed()
-        assert output.result == "rolled_back"
-        assert "No space left" in output.output
+        outcome = operator.move(app=APP, target_grid=place.there.name)
+        assert "No space left" in outcome.failed()
+        assert outcome.result == "rolled_back"
+        assert struck.happened() == outcome.report["move"]
     assert not place.there.seen().volumes
     assert place.there.seen().images == before.images
 

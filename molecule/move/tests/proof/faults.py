@@ -16,11 +16,11 @@ START_ENGINE = "systemctl reset-failed docker; systemctl start docker"
 """However often it was started just before."""
 VOLUMES = "/var/lib/docker/volumes"
 STRIKE = """
-import json, os, subprocess, sys
-root, phase, since, command = sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4]
+import json, os, subprocess, sys, time
+root, phase, since, seconds, command = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4]), sys.argv[5]
 print("watching", flush=True)
 read = {}
-while True:
+while time.time() < since + seconds:
     for move in os.listdir(root) if os.path.isdir(root) else ():
         path = os.path.join(root, move, "journal.jsonl")
         if not os.path.exists(path) or os.stat(path).st_size == read.get(path):
@@ -31,10 +31,11 @@ while True:
             entry = json.loads(line) if line.endswith("}") else {}
             if entry.get("event") == "begin" and entry["data"]["phase"] == phase and entry["time"] >= since:
                 done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-                print("struck", move, done.returncode, done.stderr, flush=True)
+                print(move, done.returncode, done.stderr, flush=True)
                 raise SystemExit
-    import time; time.sleep(0.003)
+    time.sleep(0.003)
 """
+PATIENCE = 120.0
 
 
 @dataclass
@@ -44,23 +45,19 @@ class Strike:
     phase: str
     process: subprocess.Popen[str]
 
-    def happened(self, seconds: float = 120.0) -> str:
+    def happened(self) -> str:
         """The move that was struck."""
-        try:
-            printed, errors = self.process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise AssertionError(f"no move began the phase {self.phase} within {seconds:.0f} s") from None
-        words = printed.split()
-        assert words[:1] == ["struck"], printed + errors
-        assert words[2] == "0", printed
-        return words[1]
+        printed, errors = self.process.communicate(timeout=2 * PATIENCE)
+        assert printed, f"no move began the phase {self.phase} within {PATIENCE:.0f} s {errors}"
+        move, status, *words = printed.split()
+        assert status == "0", " ".join(words)
+        return move
 
 
 def strike(target: Grid, phase: str, command: str) -> Strike:
     """Let a command run on the target's host when the next move there begins a phase."""
     words = ["docker", "exec", "--interactive", target.name, "python3", "-"]
-    arguments = [f"{STATE}/moves", phase, str(time.time()), command]
+    arguments = [f"{STATE}/moves", phase, str(time.time()), str(PATIENCE), command]
     process = subprocess.Popen(
         [*words, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
