@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """How long the shop is away in a move, as its clients see it, against stopping and starting it without any move.
 
-The limit is `docker compose stop` and `start` of the same application, on the same grid and under the same load: no move
-can be away for less. A load client that asks both grids counts from the first refused to the first accepted request.
-Both are measured in each run, for the shop as it is and with a large file more, because the downtime must follow what
-changes and not what there is. The second figure is what the plan predicted, against what the report says.
+The limit is `docker compose stop` and `start` of the same application, on the same grid and under the same load; no
+move can be away for less. A load client that asks both grids counts from the first refused to the first accepted
+request. Both are measured in each run, for the shop as it is and with a large file more, because the downtime must
+follow what changes and not what there is. The second figure is what the plan predicted, against what the report says.
 
     .venv/bin/python bench/downtime.py [-i INVENTORY] [--runs 3] [--mib 1024]
 
