@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from volumes_rig import Pair, finish, memory_map, quiet, wait_until_settled
