@@ -62,4 +62,6 @@ def _kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     """A member of the archive as it shall be on the host: owned by root, and without the repository's own files."""
     if ".git" in Path(member.name).parts:
         return None
-    return member.replace(uid=0, gid=0, uname="", gname="", deep=False)
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
