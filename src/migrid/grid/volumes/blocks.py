@@ -84,6 +84,9 @@ def compare(hashes: list[bytes], length: int, data: int, old: bytes | None, fres
 def merge(content: Map, number: int, length: int, bits: int, changed: list[bytes]) -> None:
     """Put the hashes of the blocks that a difference has, all kinds of it, into a map; so a chunk gets its length."""
     old = content.get(number)
+    if bits == all_blocks(length):
+        remember(content, number, changed, length)
+        return
     hashes = (zero_hashes(length) if old is None else split(old))[: block_count(length)]
     hashes += [b""] * (block_count(length) - len(hashes))
     blocks = (block for first, count in runs(bits) for block in range(first, first + count))

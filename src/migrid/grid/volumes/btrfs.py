@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from . import system
-from .blocks import CHUNK
+from .blocks import BLOCK, BLOCKS_IN_CHUNK
 from .trees import Trees
 
-Touched = dict[int, set[int] | None]
+Blocks = dict[int, int]
+Touched = dict[int, Blocks | None]
 
 _PREFIX = ".migrid-snapshot-"
 _TOP_OF_SUBVOLUME = 256
@@ -63,8 +64,8 @@ class Snapshots:
         return path
 
     def touched(self, trees: Trees) -> Touched | None:
-        """The chunks that may have changed between the last two snapshots, by inode number; None for a new file. Files
-        of which only metadata have changed are not among them. None if nobody can tell."""
+        """The blocks of chunks, as bits, that may have changed between the last two snapshots, by inode number; None
+        for a new file. Files of which only metadata have changed are not among them. None if nobody can tell."""
         if self.previous is None or self.current is None:
             return None
         command = ["btrfs", "-q", "send", "--no-data", "-p", str(self.previous), str(self.current)]
@@ -88,13 +89,13 @@ class Snapshots:
             _remove(self.current)
             self.current = None
 
-    def _by_inode(self, trees: Trees, paths: Mapping[bytes, set[int] | None]) -> Touched | None:
+    def _by_inode(self, trees: Trees, paths: Mapping[bytes, Blocks | None]) -> Touched | None:
         found: Touched = {}
-        for path, chunks in paths.items():
+        for path, blocks in paths.items():
             stat = trees.lstat(os.fsencode(self.name) + b"/" + path)
             if stat is None:
                 return None
-            found[stat.ino] = chunks
+            found[stat.ino] = blocks
         return found
 
 
@@ -131,9 +132,9 @@ def _stream(process: subprocess.Popen[bytes]) -> BinaryIO:
     return process.stdout  # type: ignore[return-value]
 
 
-def _parse(stream: BinaryIO) -> dict[bytes, set[int] | None]:
-    """The chunks that the commands of a send stream touch, by the path that a file has at the end; None for all."""
-    touched: dict[bytes, set[int] | None] = {}
+def _parse(stream: BinaryIO) -> dict[bytes, Blocks | None]:
+    """The blocks that the commands of a send stream touch, by the path that a file has at the end; None for all."""
+    touched: dict[bytes, Blocks | None] = {}
     above: set[bytes] = set()
     for command, values in _commands(stream):
         path = values.get(_PATH, b"")
@@ -142,10 +143,9 @@ def _parse(stream: BinaryIO) -> dict[bytes, set[int] | None]:
         elif command == _NEW_FILE:
             touched[path] = None
         elif command in (_WRITE, _CLONE, _UPDATE_EXTENT):
-            chunks = touched.setdefault(path, set())
-            length = values[_CLONE_LENGTH if command == _CLONE else _SIZE]
-            if chunks is not None:
-                chunks.update(_chunks(values[_OFFSET], length))
+            blocks = touched.setdefault(path, {})
+            if blocks is not None:
+                _touch(blocks, values[_OFFSET], values[_CLONE_LENGTH if command == _CLONE else _SIZE])
         above.update(_directories_above(path) if path in touched else ())
     return touched
 
@@ -168,12 +168,17 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield number, data[start - length : start]
 
 
-def _chunks(offset: bytes, length: bytes) -> range:
-    start, count = int.from_bytes(offset, "little"), int.from_bytes(length, "little")
-    return range(start // CHUNK, -(-(start + count) // CHUNK))
+def _touch(blocks: Blocks, offset: bytes, length: bytes) -> None:
+    start = int.from_bytes(offset, "little")
+    first, end = start // BLOCK, -(-(start + int.from_bytes(length, "little")) // BLOCK)
+    while first < end:
+        number, within = divmod(first, BLOCKS_IN_CHUNK)
+        count = min(end - first, BLOCKS_IN_CHUNK - within)
+        blocks[number] = blocks.get(number, 0) | ((1 << count) - 1) << within
+        first += count
 
 
-def _rename(touched: dict[bytes, set[int] | None], above: set[bytes], old: bytes, new: bytes) -> None:
+def _rename(touched: dict[bytes, Blocks | None], above: set[bytes], old: bytes, new: bytes) -> None:
     """Let what is at a path, and below it, have its new one."""
     if old in touched:
         touched[new] = touched.pop(old)

@@ -63,10 +63,11 @@ class Stat(NamedTuple):
     @classmethod
     def of(cls, found: os.stat_result) -> Stat:
         mode = found.st_mode
-        size = found.st_size if modes.S_ISREG(mode) else 0
-        rdev = found.st_rdev if modes.S_ISCHR(mode) or modes.S_ISBLK(mode) else 0
-        ids = found.st_uid, found.st_gid
-        return cls(found.st_dev, found.st_ino, mode, *ids, size, found.st_mtime_ns, found.st_ctime_ns, rdev)
+        kind = mode & 0o170000
+        size = found.st_size if kind == modes.S_IFREG else 0
+        rdev = found.st_rdev if kind in (modes.S_IFCHR, modes.S_IFBLK) else 0
+        times = found.st_mtime_ns, found.st_ctime_ns
+        return cls(found.st_dev, found.st_ino, mode, found.st_uid, found.st_gid, size, *times, rdev)
 
     @property
     def is_file(self) -> bool:

@@ -9,11 +9,23 @@ from __future__ import annotations
 import os
 import queue
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from .blocks import CHUNK, Content, Difference, Map, all_blocks, block_range, compare, hash_blocks, runs
+from .blocks import (
+    CHUNK,
+    Content,
+    Difference,
+    Map,
+    all_blocks,
+    block_range,
+    compare,
+    hash_blocks,
+    runs,
+    split,
+    zero_hashes,
+)
 from .trees import chunk_length, chunks_with_data
 
 THREADS = max(2, min(os.cpu_count() or 1, 8))
@@ -22,14 +34,26 @@ _READ_BYTES = 256 << 10
 
 
 class Piece(NamedTuple):
-    """A chunk as it was read. `parts` are its literal blocks; `release` is called when they have been sent."""
+    """A chunk as it was read, `examined` bytes of it. `parts` are its literal blocks; `release` is called when they
+    have been sent."""
 
     number: int
     length: int
+    examined: int
     hashes: list[bytes]
     difference: Difference
     parts: list[Content]
     release: Callable[[], None]
+
+
+class Reading(NamedTuple):
+    """A file to examine. `known` is None if it is built from nothing; `only` are the blocks of chunks, as bits, that
+    may differ from it, None for all."""
+
+    descriptor: int
+    size: int
+    known: Map | None
+    only: Mapping[int, int] | None = None
 
 
 class Examiner:
@@ -47,20 +71,19 @@ class Examiner:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def pieces(
-        self, descriptor: int, size: int, known: Map | None, only: Collection[int] | None = None
-    ) -> Iterator[Piece]:
-        """The chunks of a file that are not holes, in order. `known` is None for a file that is built from nothing;
-        `only` are the chunks that may differ from it, None for all. Each piece has to be released before too many
-        others are asked for. Raises OSError."""
-        chunks = chunks_with_data(descriptor, size, only)
-        if size <= CHUNK:
-            yield from (self._examine(descriptor, number, size, bits, known) for number, bits in chunks)
-            return
+    def pieces(self, reading: Reading) -> Iterator[Piece]:
+        """The chunks of a file that are not holes, in order. Each piece has to be released before too many others are
+        asked for. Raises OSError."""
+        chunks = chunks_with_data(reading.descriptor, reading.size, reading.only)
+        if reading.size <= CHUNK:
+            return (self._examine(reading, number, bits) for number, bits in chunks)
+        return self._in_threads(reading, chunks)
+
+    def _in_threads(self, reading: Reading, chunks: Iterator[tuple[int, int]]) -> Iterator[Piece]:
         ahead: deque[Future[Piece]] = deque()
         try:
             for number, bits in chunks:
-                ahead.append(self._pool.submit(self._examine, descriptor, number, size, bits, known))
+                ahead.append(self._pool.submit(self._examine, reading, number, bits))
                 if len(ahead) > _AHEAD:
                     yield ahead.popleft().result()
             while ahead:
@@ -74,28 +97,52 @@ class Examiner:
             if not future.cancel() and future.exception() is None:
                 future.result().release()
 
-    def _examine(self, descriptor: int, number: int, size: int, data: int, known: Map | None) -> Piece:
+    def _examine(self, reading: Reading, number: int, data: int) -> Piece:
         buffer = self._buffers.get()
         try:
-            length = _read(descriptor, buffer, number * CHUNK, chunk_length(number, size))
+            piece = _examine(reading, number, data, memoryview(buffer))
         except OSError:
             self._buffers.put(buffer)
             raise
-        view = memoryview(buffer)[:length]
-        hashes = hash_blocks(view)
-        difference = compare(hashes, length, data, None if known is None else known.get(number), known is None)
-        if difference.literal == all_blocks(length):
-            return Piece(number, length, hashes, difference, [view], lambda: self._buffers.put(buffer))
-        parts: list[Content] = [bytes(view[slice(*block_range(*run, length))]) for run in runs(difference.literal)]
+        if piece.difference.literal == all_blocks(piece.length):
+            return piece._replace(release=lambda: self._buffers.put(buffer))
+        piece = piece._replace(parts=[bytes(part) for part in piece.parts])
         self._buffers.put(buffer)
-        return Piece(number, length, hashes, difference, parts, _nothing)
+        return piece
 
 
-def _read(descriptor: int, buffer: bytearray, offset: int, length: int) -> int:
+def _examine(reading: Reading, number: int, data: int, buffer: memoryview) -> Piece:
+    """Read and compare a chunk; what differs stays in the buffer."""
+    length = chunk_length(number, reading.size)
+    old = None if reading.known is None else reading.known.get(number)
+    only = all_blocks(length) if reading.only is None else reading.only[number] & all_blocks(length)
+    if only == all_blocks(length):
+        length = examined = _read(reading.descriptor, buffer, number * CHUNK, length)
+        hashes = hash_blocks(buffer[:length])
+    else:
+        hashes = zero_hashes(length) if old is None else split(old)
+        examined = _read_some(reading.descriptor, buffer, number * CHUNK, (length, only), hashes)
+    difference = compare(hashes, length, data, old, reading.known is None)
+    parts: list[Content] = [buffer[slice(*block_range(*run, length))] for run in runs(difference.literal)]
+    return Piece(number, length, examined, hashes, difference, parts, _nothing)
+
+
+def _read_some(descriptor: int, buffer: memoryview, start: int, wanted: tuple[int, int], hashes: list[bytes]) -> int:
+    """Read some blocks of a chunk to their places, and put their hashes among the others; returns how many bytes."""
+    length, bits = wanted
+    examined = 0
+    for first, count in runs(bits):
+        begin, end = block_range(first, count, length)
+        examined += _read(descriptor, buffer[begin:end], start + begin, end - begin)
+        hashes[first : first + count] = hash_blocks(buffer[begin:end])
+    return examined
+
+
+def _read(descriptor: int, buffer: memoryview, offset: int, length: int) -> int:
     """Read up to `length` bytes; fewer at the end of the file. In portions that stay in a processor's cache."""
-    view, done = memoryview(buffer), 0
+    done = 0
     while done < length:
-        count = os.preadv(descriptor, [view[done : min(done + _READ_BYTES, length)]], offset + done)
+        count = os.preadv(descriptor, [buffer[done : min(done + _READ_BYTES, length)]], offset + done)
         if count == 0:
             break
         done += count

@@ -17,8 +17,8 @@ import stat as modes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .blocks import CHUNK
-from .btrfs import Touched
+from .blocks import CHUNK, all_blocks
+from .btrfs import Blocks, Touched
 from .entry import Entry, Stat
 from .look import Look
 from .trees import FROZEN
@@ -39,15 +39,15 @@ class Base(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """An entry that is to be sent. `staged` numbers the base that was put aside. `only` are the chunks in which the
-    content may differ from the base, where that is known."""
+    """An entry that is to be sent. `staged` numbers the base that was put aside. `only` are the blocks of chunks, as
+    bits, in which the content may differ from the base, where that is known."""
 
     path: bytes
     stat: Stat
     leader: bytes
     base: Base = Base.NOTHING
     staged: int = 0
-    only: frozenset[int] | None = None
+    only: Blocks | None = None
 
     @property
     def has_content(self) -> bool:
@@ -84,9 +84,9 @@ def plan_round(index: Index, look: Look) -> Plan:
     leaders = find_leaders(found)
     changes = []
     for path in sorted(found):
-        change = Change(path, look.trees.stat(found[path]), leaders.get(path, path))
-        if not _unchanged(index.get(path), change, look.touched):
-            changes.append(change)
+        old, stat, leader = index.get(path), look.trees.stat(found[path]), leaders.get(path, path)
+        if old is None or old.stat != stat or old.leader != leader or not _content_stands(old, look.touched):
+            changes.append(Change(path, stat, leader))
     return _with_bases(index, changes, sorted(index.keys() - found.keys(), reverse=True), look.touched)
 
 
@@ -99,11 +99,10 @@ def find_leaders(found: Mapping[bytes, os.stat_result]) -> dict[bytes, bytes]:
     return {path: leader for group in groups.values() for leader in [min(group)] for path in group}
 
 
-def _unchanged(old: Entry | None, new: Change, touched: Mapping[bytes, Touched]) -> bool:
-    if old is None or old.stat != new.stat or old.leader != new.leader:
-        return False
-    told = touched.get(_tree(new.path))
-    return old.settled if told is None else new.stat.ino not in told
+def _content_stands(old: Entry, touched: Mapping[bytes, Touched]) -> bool:
+    """Whether an entry whose stat has not moved has its old content."""
+    told = touched.get(_tree(old.path)) if touched else None
+    return old.settled if told is None else old.stat.ino not in told
 
 
 def _with_bases(
@@ -132,16 +131,16 @@ def _with_bases(
 def _built_on(change: Change, old: Entry, staged: Mapping[bytes, int], touched: Mapping[bytes, Touched]) -> Change:
     """A file that the receiver has, perhaps under another name."""
     told = touched.get(_tree(change.path))
-    chunks = None if told is None else told.get(change.stat.ino, set())
-    only = None if chunks is None else frozenset(chunks | _ends(old.stat.size, change.stat.size))
+    blocks = None if told is None else told.get(change.stat.ino, {})
+    only = None if blocks is None else blocks | _ends(old.stat.size, change.stat.size)
     if old.path == change.path:
         return replace(change, base=Base.SAME, only=only)
     return replace(change, base=Base.STAGED, staged=staged[old.path], only=only)
 
 
-def _ends(old: int, new: int) -> set[int]:
-    """The chunks at the ends of a file that got another size."""
-    return set() if old == new else {old // CHUNK, new // CHUNK}
+def _ends(old: int, new: int) -> Blocks:
+    """The chunks at the ends of a file that got another size, whole."""
+    return {} if old == new else dict.fromkeys((old // CHUNK, new // CHUNK), all_blocks(CHUNK))
 
 
 def _built_anew(change: Change, index: Index, staged: Mapping[bytes, int], shared: set[bytes]) -> Change:

@@ -6,17 +6,16 @@ import os
 import stat as modes
 import struct
 import time
-from collections.abc import Collection
 
 from ..errors import CopyError, GridError, UnreachableError
 from . import attributes, messages
 from .blocks import CHUNK, Content, Map, content_digest, forget_beyond, length_of_blocks, remember
 from .entry import Entry, Stat, decode, line, manifest_digest, shown
-from .examine import Examiner, Piece
+from .examine import Examiner, Piece, Reading
 from .look import Look, Looking
 from .messages import Kind
 from .plan import Base, Change, Index, Moment, plan_round
-from .trees import MAXIMUM_PATH, ignore_vanished
+from .trees import MAXIMUM_PATH, IgnoreVanished, chunk_length
 from .wire import MAXIMUM, Wire
 
 _RECENT_SECONDS = 600
@@ -156,7 +155,7 @@ class _Round:
     def _sent_found(self, change: Change, staged: list[Map]) -> bool:
         if change.leader != change.path and change.leader not in self._index:
             return False
-        with ignore_vanished():
+        with IgnoreVanished():
             if not change.has_content:
                 self._send_entry(change, None, None)
                 return True
@@ -178,7 +177,7 @@ class _Round:
         entry.attributes = attributes.digest(encoded)
         self._wire.send(Kind.SEND, messages.encode_send(change.base, change.staged, encoded, entry))
         if descriptor is not None:
-            self._send_content(entry, descriptor, known, change.only)
+            self._send_content(entry, Reading(descriptor, os.fstat(descriptor).st_size, known, change.only))
         self._index[path] = entry
         self._entries += 1
 
@@ -194,22 +193,21 @@ class _Round:
             return self._index[change.path].content
         return staged[change.staged] if change.base is Base.STAGED else None
 
-    def _send_content(self, entry: Entry, descriptor: int, known: Map | None, only: Collection[int] | None) -> None:
-        before = self._trees.stat(os.fstat(descriptor))
-        size, seen = before.size, set()
-        for piece in self._examiner.pieces(descriptor, before.size, known, only):
+    def _send_content(self, entry: Entry, reading: Reading) -> None:
+        before, seen, size = self._trees.stat(os.fstat(reading.descriptor)), set(), reading.size
+        for piece in self._examiner.pieces(reading):
             seen.add(piece.number)
             self._send_piece(piece)
             remember(entry.content, piece.number, piece.hashes, piece.length)
-            if piece.length < min(CHUNK, size - piece.number * CHUNK):
+            if piece.length < chunk_length(piece.number, size):
                 size = piece.number * CHUNK + piece.length
-        for number, hashes in (known or {}).items():
-            if only is not None and number not in only:
+        for number, hashes in (reading.known or {}).items():
+            if reading.only is not None and number not in reading.only:
                 entry.content[number] = hashes
             elif number not in seen and number * CHUNK < size:
                 self._wire.send(Kind.HOLE, messages.HOLE.pack(number))
         forget_beyond(entry.content, size)
-        self._notice_restless(entry, before, self._trees.stat(os.fstat(descriptor)))
+        self._notice_restless(entry, before, self._trees.stat(os.fstat(reading.descriptor)))
         entry.stat = entry.stat._replace(size=size)
         self._wire.send(Kind.END, messages.END.pack(size, entry.settled, content_digest(entry.content)))
 
@@ -226,7 +224,7 @@ class _Round:
             self._wire.send(Kind.DATA, *head, *content)
             self._sent += length_of_blocks(difference.literal, piece.length)
         piece.release()
-        self._examined += piece.length
+        self._examined += piece.examined
         self._alive()
 
     def _alive(self) -> None:

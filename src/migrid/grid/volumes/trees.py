@@ -10,7 +10,7 @@ import errno
 import os
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import CopyError
@@ -211,24 +211,26 @@ class Trees:
     def _scan_directory(self, path: bytes, found: dict[bytes, os.stat_result]) -> Iterable[bytes]:
         """Add what is in a directory; returns the directories in it."""
         below = []
-        with ignore_vanished(), self._entries(path) as entries:
+        with IgnoreVanished(), self._entries(path) as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):
-                    inner = path + b"/" + os.fsencode(entry.name)
+                inner = path + b"/" + os.fsencode(entry.name)
+                try:
                     found[inner] = entry.stat(follow_symlinks=False)
-                    if entry.is_dir(follow_symlinks=False):
-                        below.append(inner)
+                except FileNotFoundError:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(inner)
         return below
 
 
-@contextmanager
-def ignore_vanished() -> Iterator[None]:
-    """It is no error that an entry vanished or became something else while it was looked at."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _VANISHED:
-            raise
+class IgnoreVanished:
+    """A context in which it is no error that an entry vanished or became something else while it was looked at."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        return isinstance(error, OSError) and error.errno in _VANISHED
 
 
 def chunks_with_data(descriptor: int, size: int, only: Iterable[int] | None = None) -> Iterator[tuple[int, int]]:

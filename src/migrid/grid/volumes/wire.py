@@ -53,13 +53,16 @@ class Wire:
 
     def receive(self) -> tuple[int, memoryview]:
         """The next frame. Its content stays valid until the next call. Raises UnreachableError, CopyError."""
-        self.flush()
-        self._need(_HEADER.size)
+        if self._output:
+            self.flush()
+        if self._end - self._start < _HEADER.size:
+            self._need(_HEADER.size)
         kind, length = _HEADER.unpack_from(self._input, self._start)
         if length > MAXIMUM:
             raise CopyError(f"The other grid sent {length} bytes at once, at most {MAXIMUM} are accepted.")
         self._start += _HEADER.size
-        self._need(length)
+        if self._end - self._start < length:
+            self._need(length)
         self._start += length
         return kind, self._input[self._start - length : self._start]
 

@@ -217,22 +217,35 @@ class Writer:
 
     def _open(self, base: int, staged: int, encoded: bytes, entry: Entry) -> None:
         dirty: dict[int, int] = {}
-        flags = _OLD_FILE
         if base == Base.NOTHING:
-            directory, name = self._replace(entry)
-            flags = _NEW_FILE
+            descriptor = self._create(entry)
         else:
             held = self._base(base, staged, entry)
             entry.content, dirty = held.entry.content, held.dirty
-            directory, name = self._trees.place(entry.path)
-        descriptor = os.open(name, flags, 0o600, dir_fd=directory)
-        if not modes.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise CopyError(f"{shown(entry.path)} is no regular file any more: somebody else writes to the target.")
+            descriptor = self._open_old(entry.path)
         entry.settled = False
         self._arrived(entry)
         self._held[entry.path].dirty = dirty
         self._file = _File(descriptor, self._held[entry.path], encoded)
+
+    def _create(self, entry: Entry) -> int:
+        above, _, name = entry.path.rpartition(b"/")
+        try:
+            descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=self._trees.directory(above))
+        except FileExistsError:
+            directory, name = self._replace(entry)
+            return os.open(name, _NEW_FILE, 0o600, dir_fd=directory)
+        self._drop(entry.path)
+        self._parents.add(above)
+        return descriptor
+
+    def _open_old(self, path: bytes) -> int:
+        directory, name = self._trees.place(path)
+        descriptor = os.open(name, _OLD_FILE, dir_fd=directory)
+        if not modes.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise CopyError(f"{shown(path)} is no regular file any more: somebody else writes to the target.")
+        return descriptor
 
     def _base(self, base: int, staged: int, entry: Entry) -> Held:
         """The file that the content is built from, at the path of the entry."""
