@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
         host = (task_vars or {}).get("inventory_hostname", "the target grid")
         if "plan" in started:
             return {**result, **_planned(started)}
-        _show(_under_way(started, host))
+        _tell(_under_way(started, host))
         return {**result, **self._follow(started["move"], host, task_vars)}
 
     def _follow(self, move: str, host: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
@@ -87,13 +87,19 @@ class _Lines:
     def add(self, line: str, phase: str | None) -> None:
         due = phase != self._phase or time.monotonic() - self._shown >= BETWEEN_LINES
         if line and line != self._line and due:
-            _show(f"{time.strftime('%H:%M:%S')}  {line}")
+            _tell(f"{time.strftime('%H:%M:%S')}  {line}")
             self._line, self._phase, self._shown = line, phase, time.monotonic()
 
 
 def _show(text: str) -> None:
     for line in text.splitlines():
         display.display(line)
+
+
+def _tell(text: str) -> None:
+    """Show progress. It goes to standard error, because Ansible keeps back what it writes to a pipe or a file."""
+    for line in text.splitlines():
+        display.display(line, stderr=True)
 
 
 def _under_way(started: dict[str, Any], host: str) -> str:
