@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -44,29 +44,34 @@ def receiver_process(pair: Pair, channel: Channel) -> Iterator[subprocess.Popen[
         yield process
 
 
-def relay(reader: int, writer: int, limit: int) -> int:
-    """Pass on at most so many bytes; returns how many there were."""
+def relay(reader: int, writer: int, limit: int) -> None:
+    """Pass on at most so many bytes."""
     done = 0
-    while done < limit and (data := os.read(reader, min(64 << 10, limit - done))):
-        os.write(writer, data)
-        done += len(data)
-    return done
+    with suppress(BrokenPipeError):
+        while done < limit and (data := os.read(reader, min(64 << 10, limit - done))):
+            os.write(writer, data)
+            done += len(data)
 
 
 def killed_at(pair: Pair, position: int) -> None:
-    """One copy whose receiver is killed when it has been sent so many bytes."""
+    """One copy whose receiver is killed when it has been sent so many bytes, if it did not end before."""
     here, between = channels()
     between_too, there = channels()
     InProcessMover(pair.sources).send(here)
     here.close()
-    asking = threading.Thread(target=relay, args=(between_too.reader, between.writer, 1 << 40), daemon=True)
+    asking = threading.Thread(target=relay, args=(between_too.reader, between.writer, 1 << 40))
+    answering = threading.Thread(target=relay, args=(between.reader, between_too.writer, position))
     with receiver_process(pair, there) as process:
         asking.start()
-        relay(between.reader, between_too.writer, position)
+        answering.start()
+        while answering.is_alive() and process.poll() is None:
+            answering.join(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
         asking.join()
-    between.close()
+    os.close(between.writer)
+    answering.join()
+    os.close(between.reader)
     between_too.close()
 
 
