@@ -41,24 +41,24 @@ def again(target: Grid, move: str, what: str) -> None:
     until(lambda: len(target.journal(move)) > begun, what, 60)
 
 
-def test_the_engine_of_the_source_restarts_after_the_stop(place: Place, operator: Operator) -> None:
-    """What has no right to run does not come back by itself."""
-    struck = faults.strike(place.there, "delta", faults.to_helper("STOP", APP))
+def test_a_move_that_nothing_stops(place: Place, operator: Operator) -> None:
+    """The source's engine restarts, the network breaks, and MigHelper dies behind the point of no return."""
+    stopped, verifying, handing_over = (
+        faults.strike(place.there, phase, faults.to_helper(signal, APP))
+        for phase, signal in (("delta", "STOP"), ("verify", "STOP"), ("hand_over", "KILL"))
+    )
     run = operator.start_move(app=APP, target_grid=place.there.name)
-    struck.happened()
+    stopped.happened()
     faults.restart_engine(place.here.grid)
-    assert not runs(place.here.grid)
+    assert not runs(place.here.grid), "what has no right to run came back with the engine"
     place.there.run(faults.to_helper("CONT", APP))
-    assert run.end().result in ("migrated", "rolled_back")
-
-
-def test_the_network_breaks_while_it_is_verified(place: Place, operator: Operator) -> None:
-    struck = faults.strike(place.there, "verify", faults.to_helper("STOP", APP))
-    run = operator.start_move(app=APP, target_grid=place.there.name)
-    struck.happened()
+    verifying.happened()
     with faults.cut_off(place.there, place.here.grid):
         place.there.run(faults.to_helper("CONT", APP))
+        place.there.run("sleep 3")
+    handing_over.happened()
     assert run.end().succeeded()["result"] == "migrated"
+    assert Shop(place.there).healthy()
 
 
 def test_a_full_disk(place: Place, operator: Operator) -> None:
@@ -105,11 +105,3 @@ def test_cancel(place: Place, operator: Operator, grids: tuple[Grid, ...]) -> No
     outcome.failed()
     assert outcome.result == "cancelled"
     assert find(grids).here == place.here
-
-
-def test_mighelper_dies_when_there_is_no_way_back(place: Place, operator: Operator) -> None:
-    struck = faults.strike(place.there, "hand_over", faults.to_helper("KILL", APP))
-    report = operator.move(app=APP, target_grid=place.there.name).succeeded()
-    struck.happened()
-    assert report["result"] == "migrated"
-    assert Shop(place.there).healthy()
