@@ -12,7 +12,7 @@ import os
 import secrets
 import struct
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +23,7 @@ from .trees import Trees
 
 Blocks = dict[int, int]
 Touched = dict[int, Blocks | None]
+Found = dict[bytes, os.stat_result]
 
 _PREFIX = ".migrid-snapshot-"
 _TOP_OF_SUBVOLUME = 256
@@ -31,8 +32,8 @@ _SUBVOLUME_LEFT_OUT = 2
 _MAGIC = b"btrfs-stream\0"
 _COMMAND = struct.Struct("<IHI")
 _ATTRIBUTE = struct.Struct("<HH")
-_NEW_FILE, _RENAME, _WRITE, _CLONE, _UPDATE_EXTENT = 3, 9, 15, 16, 22
-_SIZE, _PATH, _PATH_TO, _OFFSET, _CLONE_LENGTH = 4, 15, 16, 18, 24
+_NEW_FILE, _NEW_DIRECTORY, _RENAME, _LINK, _WRITE, _CLONE, _UPDATE_EXTENT = 3, 4, 9, 10, 15, 16, 22
+_SIZE, _PATH, _PATH_TO, _PATH_LINK, _OFFSET, _CLONE_LENGTH = 4, 15, 16, 17, 18, 24
 
 
 class Snapshots:
@@ -63,18 +64,18 @@ class Snapshots:
         self.previous, self.current = self.current, path
         return path
 
-    def touched(self, trees: Trees) -> Touched | None:
-        """The blocks of chunks, as bits, that may have changed between the last two snapshots, by inode number; None
-        for a new file. Files of which only metadata have changed are not among them. None if nobody can tell."""
+    def changes(self, was_directory: Callable[[bytes], bool]) -> Changes | None:
+        """What has changed between the last two snapshots; None if nobody can tell."""
         if self.previous is None or self.current is None:
             return None
         command = ["btrfs", "-q", "send", "--no-data", "-p", str(self.previous), str(self.current)]
+        changes = Changes(was_directory)
         try:
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-                paths = _parse(_stream(process))
-            return self._by_inode(trees, paths) if process.returncode == 0 else None
-        except (OSError, ValueError, struct.error):
+                changes.read(_stream(process))
+        except (OSError, ValueError, KeyError, struct.error):
             return None
+        return changes if process.returncode == 0 else None
 
     def drop_previous(self) -> None:
         """Remove the snapshot that the last round compared with."""
@@ -89,14 +90,93 @@ class Snapshots:
             _remove(self.current)
             self.current = None
 
-    def _by_inode(self, trees: Trees, paths: Mapping[bytes, Blocks | None]) -> Touched | None:
-        found: Touched = {}
-        for path, blocks in paths.items():
-            stat = trees.lstat(os.fsencode(self.name) + b"/" + path)
-            if stat is None:
-                return None
-            found[stat.ino] = blocks
-        return found
+
+class Changes:
+    """What the commands of a send stream say. `files` has, by the path that a file has at the end, the blocks of chunks
+    that are touched, as bits; None for a new file. `named` are the paths that came, went, or got other metadata, and
+    the directories that they are in. `moved` tells whether a directory that was there before has got another path.
+    """
+
+    def __init__(self, was_directory: Callable[[bytes], bool]) -> None:
+        self.files: dict[bytes, Blocks | None] = {}
+        self.named: set[bytes] = set()
+        self.moved = False
+        self._was_directory = was_directory
+        self._new: set[bytes] = set()
+        self._above: set[bytes] = set()
+
+    def read(self, stream: BinaryIO) -> None:
+        """Take the commands of a stream. Raises OSError, ValueError, KeyError, struct.error."""
+        for command, values in _commands(stream):
+            self._take(command, values)
+
+    def _take(self, command: int, values: Mapping[int, bytes]) -> None:
+        path = values.get(_PATH, b"")
+        self._name(path)
+        if command == _RENAME:
+            self._rename(path, values[_PATH_TO])
+        elif command in (_NEW_FILE, _NEW_DIRECTORY):
+            self._new.add(path)
+            if command == _NEW_FILE:
+                self.files[path] = None
+        elif command in (_WRITE, _CLONE, _UPDATE_EXTENT):
+            blocks = self.files.setdefault(path, {})
+            if blocks is not None:
+                _touch(blocks, values[_OFFSET], values[_CLONE_LENGTH if command == _CLONE else _SIZE])
+        elif command == _LINK:
+            self._name(values[_PATH_LINK])
+
+    def _name(self, path: bytes) -> None:
+        self.named.add(path)
+        above = path.rpartition(b"/")[0]
+        self.named.add(above)
+        while above not in self._above:
+            self._above.add(above)
+            above = above.rpartition(b"/")[0]
+
+    def _rename(self, old: bytes, new: bytes) -> None:
+        """Let what is at a path, and below it, have its new one."""
+        self._name(new)
+        if old in self._new:
+            self._new.add(new)
+        elif self._was_directory(old):
+            self.moved = True
+        if old in self.files:
+            self.files[new] = self.files.pop(old)
+        elif old in self._above:
+            prefix = old + b"/"
+            for path in [path for path in self.files if path.startswith(prefix)]:
+                self.files[new + path[len(old) :]] = self.files.pop(path)
+            for path in [path for path in self.named if path.startswith(prefix)]:
+                self._name(new + path[len(old) :])
+
+
+def touched(changes: Changes, trees: Trees, tree: bytes) -> Touched | None:
+    """The touched blocks by inode number. None if the paths are not there, so that something is not understood."""
+    found: Touched = {}
+    for path, blocks in changes.files.items():
+        stat = trees.lstat(tree + b"/" + path)
+        if stat is None:
+            return None
+        found[stat.ino] = blocks
+    return found
+
+
+def updated(before: Found, changes: Changes, trees: Trees, tree: bytes) -> Found:
+    """What there is in a tree now, told from what there was before: the same objects where nothing has changed."""
+    found = dict(before)
+    shared = set[int]()
+    for name in changes.named:
+        path = tree + b"/" + name if name else tree
+        old, new = found.pop(path, None), trees.find(path)
+        if new is not None:
+            found[path] = new
+        shared |= {stat.st_ino for stat in (old, new) if stat is not None and stat.st_nlink > 1}
+    for path in [path for path, stat in found.items() if stat.st_ino in shared] if shared else []:
+        new = trees.find(path)
+        if new is not None:
+            found[path] = new
+    return found
 
 
 def leaves_subvolumes_out(found: Mapping[bytes, os.stat_result], tree: bytes) -> bool:
@@ -132,24 +212,6 @@ def _stream(process: subprocess.Popen[bytes]) -> BinaryIO:
     return process.stdout  # type: ignore[return-value]
 
 
-def _parse(stream: BinaryIO) -> dict[bytes, Blocks | None]:
-    """The blocks that the commands of a send stream touch, by the path that a file has at the end; None for all."""
-    touched: dict[bytes, Blocks | None] = {}
-    above: set[bytes] = set()
-    for command, values in _commands(stream):
-        path = values.get(_PATH, b"")
-        if command == _RENAME:
-            _rename(touched, above, path, values[_PATH_TO])
-        elif command == _NEW_FILE:
-            touched[path] = None
-        elif command in (_WRITE, _CLONE, _UPDATE_EXTENT):
-            blocks = touched.setdefault(path, {})
-            if blocks is not None:
-                _touch(blocks, values[_OFFSET], values[_CLONE_LENGTH if command == _CLONE else _SIZE])
-        above.update(_directories_above(path) if path in touched else ())
-    return touched
-
-
 def _commands(stream: BinaryIO) -> Iterator[tuple[int, dict[int, bytes]]]:
     """The commands of a stream, with their attributes by number."""
     if stream.read(len(_MAGIC)) != _MAGIC:
@@ -176,22 +238,3 @@ def _touch(blocks: Blocks, offset: bytes, length: bytes) -> None:
         count = min(end - first, BLOCKS_IN_CHUNK - within)
         blocks[number] = blocks.get(number, 0) | ((1 << count) - 1) << within
         first += count
-
-
-def _rename(touched: dict[bytes, Blocks | None], above: set[bytes], old: bytes, new: bytes) -> None:
-    """Let what is at a path, and below it, have its new one."""
-    if old in touched:
-        touched[new] = touched.pop(old)
-        above.update(_directories_above(new))
-    if old in above:
-        prefix = old + b"/"
-        for path in [path for path in touched if path.startswith(prefix)]:
-            moved = new + path[len(old) :]
-            touched[moved] = touched.pop(path)
-            above.update(_directories_above(moved))
-
-
-def _directories_above(path: bytes) -> Iterator[bytes]:
-    while b"/" in path:
-        path = path.rpartition(b"/")[0]
-        yield path

@@ -61,13 +61,13 @@ class Stat(NamedTuple):
     rdev: int
 
     @classmethod
-    def of(cls, found: os.stat_result) -> Stat:
+    def of(cls, found: os.stat_result, device: int) -> Stat:
         mode = found.st_mode
         kind = mode & 0o170000
         size = found.st_size if kind == modes.S_IFREG else 0
         rdev = found.st_rdev if kind in (modes.S_IFCHR, modes.S_IFBLK) else 0
         times = found.st_mtime_ns, found.st_ctime_ns
-        return cls(found.st_dev, found.st_ino, mode, found.st_uid, found.st_gid, size, *times, rdev)
+        return cls(device, found.st_ino, mode, found.st_uid, found.st_gid, size, *times, rdev)
 
     @property
     def is_file(self) -> bool:

@@ -11,6 +11,7 @@ import queue
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import NamedTuple
 
 from .blocks import (
@@ -28,9 +29,11 @@ from .blocks import (
 )
 from .trees import chunk_length, chunks_with_data
 
-THREADS = max(2, min(os.cpu_count() or 1, 8))
+THREADS = 8  # more than there may be processors: they wait for devices, which like to be asked for much at once
 _AHEAD = THREADS + 2
 _READ_BYTES = 256 << 10
+_WHOLE_CHUNKS = 2
+_PART_CHUNKS = 32
 
 
 class Piece(NamedTuple):
@@ -62,7 +65,7 @@ class Examiner:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="examiner")
         self._buffers: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
-        for _ in range(_AHEAD + THREADS + 1):
+        for _ in range((_AHEAD + 2) * _WHOLE_CHUNKS + THREADS):
             self._buffers.put(bytearray(CHUNK))
 
     def __enter__(self) -> Examiner:
@@ -80,22 +83,26 @@ class Examiner:
         return self._in_threads(reading, chunks)
 
     def _in_threads(self, reading: Reading, chunks: Iterator[tuple[int, int]]) -> Iterator[Piece]:
-        ahead: deque[Future[Piece]] = deque()
+        ahead: deque[Future[list[Piece]]] = deque()
         try:
-            for number, bits in chunks:
-                ahead.append(self._pool.submit(self._examine, reading, number, bits))
+            while batch := _batch(reading, chunks):
+                ahead.append(self._pool.submit(self._examine_all, reading, batch))
                 if len(ahead) > _AHEAD:
-                    yield ahead.popleft().result()
+                    yield from ahead.popleft().result()
             while ahead:
-                yield ahead.popleft().result()
+                yield from ahead.popleft().result()
         finally:
             self._abandon(ahead)
 
     @staticmethod
-    def _abandon(ahead: deque[Future[Piece]]) -> None:
+    def _abandon(ahead: deque[Future[list[Piece]]]) -> None:
         for future in ahead:
             if not future.cancel() and future.exception() is None:
-                future.result().release()
+                for piece in future.result():
+                    piece.release()
+
+    def _examine_all(self, reading: Reading, chunks: list[tuple[int, int]]) -> list[Piece]:
+        return [self._examine(reading, number, data) for number, data in chunks]
 
     def _examine(self, reading: Reading, number: int, data: int) -> Piece:
         buffer = self._buffers.get()
@@ -104,11 +111,17 @@ class Examiner:
         except OSError:
             self._buffers.put(buffer)
             raise
-        if piece.difference.literal == all_blocks(piece.length):
+        if reading.only is None and piece.difference.literal == all_blocks(piece.length):
             return piece._replace(release=lambda: self._buffers.put(buffer))
         piece = piece._replace(parts=[bytes(part) for part in piece.parts])
         self._buffers.put(buffer)
         return piece
+
+
+def _batch(reading: Reading, chunks: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Some chunks, which one thread examines in one go. Whole ones keep their buffers until they are sent, so of these
+    there are so few that buffers are always left."""
+    return list(islice(chunks, _WHOLE_CHUNKS if reading.only is None else _PART_CHUNKS))
 
 
 def _examine(reading: Reading, number: int, data: int, buffer: memoryview) -> Piece:

@@ -16,6 +16,7 @@ import os
 import stat as modes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from .blocks import CHUNK, all_blocks
 from .btrfs import Blocks, Touched
@@ -84,7 +85,10 @@ def plan_round(index: Index, look: Look) -> Plan:
     leaders = find_leaders(found)
     changes = []
     for path in sorted(found):
-        old, stat, leader = index.get(path), look.trees.stat(found[path]), leaders.get(path, path)
+        old, leader = index.get(path), leaders.get(path, path)
+        if old is not None and old.leader == leader and _is_untouched(old, found[path], look.before.get(path)):
+            continue
+        stat = look.trees.stat(found[path])
         if old is None or old.stat != stat or old.leader != leader or not _content_stands(old, look.touched):
             changes.append(Change(path, stat, leader))
     return _with_bases(index, changes, sorted(index.keys() - found.keys(), reverse=True), look.touched)
@@ -99,29 +103,58 @@ def find_leaders(found: Mapping[bytes, os.stat_result]) -> dict[bytes, bytes]:
     return {path: leader for group in groups.values() for leader in [min(group)] for path in group}
 
 
+def _is_untouched(old: Entry, found: os.stat_result, before: os.stat_result | None) -> bool:
+    """Whether the file system says that nothing of an entry has changed since it was sent."""
+    return found is before and old.stat.ino == found.st_ino
+
+
 def _content_stands(old: Entry, touched: Mapping[bytes, Touched]) -> bool:
     """Whether an entry whose stat has not moved has its old content."""
     told = touched.get(_tree(old.path)) if touched else None
     return old.settled if told is None else old.stat.ino not in told
 
 
+class _Known:
+    """What a receiver has, in the ways in which new places for it are looked up: only when that is needed."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def origin(self, change: Change) -> bytes | None:
+        """The path at which the receiver has the file of a change."""
+        key = _object(change.path, change.stat)
+        old = self._index.get(change.path)
+        if old is not None and old.leads and _object(old.path, old.stat) == key:
+            return change.path
+        return self._files.get(key)
+
+    @cached_property
+    def shared(self) -> set[bytes]:
+        """The files that have further names."""
+        return {entry.leader for entry in self._index.values() if not entry.leads}
+
+    @cached_property
+    def _files(self) -> dict[_Object, bytes]:
+        entries = self._index.items()
+        return {_object(path, entry.stat): path for path, entry in entries if entry.leads and entry.stat.is_file}
+
+
 def _with_bases(
     index: Index, changes: Sequence[Change], removed: Sequence[bytes], touched: Mapping[bytes, Touched]
 ) -> Plan:
     """Choose what each changed file is built from."""
-    known = {_object(path, entry.stat): path for path, entry in index.items() if entry.leads and entry.stat.is_file}
-    shared = {entry.leader for entry in index.values() if not entry.leads}
+    known = _Known(index)
+    origins = {change.path: known.origin(change) for change in changes if change.has_content}
     staged: dict[bytes, int] = {}
-    for change in changes:
-        origin = known.get(_object(change.path, change.stat))
-        if change.has_content and origin is not None and origin != change.path:
+    for path, origin in origins.items():
+        if origin is not None and origin != path:
             staged.setdefault(origin, len(staged))
     chosen = []
     for change in changes:
         if change.has_content:
-            origin = known.get(_object(change.path, change.stat))
+            origin = origins[change.path]
             if origin is None:
-                change = _built_anew(change, index, staged, shared)
+                change = _built_anew(change, index, known, staged)
             else:
                 change = _built_on(change, index[origin], staged, touched)
         chosen.append(change)
@@ -143,13 +176,13 @@ def _ends(old: int, new: int) -> Blocks:
     return {} if old == new else dict.fromkeys((old // CHUNK, new // CHUNK), all_blocks(CHUNK))
 
 
-def _built_anew(change: Change, index: Index, staged: Mapping[bytes, int], shared: set[bytes]) -> Change:
+def _built_anew(change: Change, index: Index, known: _Known, staged: Mapping[bytes, int]) -> Change:
     """Another file than before. It is built upon the one that had its path, unless that has to keep its content for
     other names."""
     old = index.get(change.path)
-    if old and old.leads and old.stat.is_file and change.path not in shared and change.path not in staged:
-        return replace(change, base=Base.SAME)
-    return change
+    if old is None or not (old.leads and old.stat.is_file) or change.path in staged or change.path in known.shared:
+        return change
+    return replace(change, base=Base.SAME)
 
 
 def _object(path: bytes, stat: Stat) -> _Object:

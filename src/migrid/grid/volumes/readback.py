@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 from xxhash import xxh3_128_digest
 
@@ -18,7 +19,8 @@ from .blocks import BLOCK, CHUNK, block_range, runs
 from .trees import chunk_length
 
 _THREADS = 8
-_AHEAD = 4 * _THREADS
+_AHEAD = 2 * _THREADS
+_CHUNKS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,16 @@ class Reading:
 
 @dataclass(frozen=True)
 class Found:
-    """The hashes of the blocks of one chunk that were read. `last` is true for the last one of a file."""
+    """The hashes of the blocks of one chunk that were read."""
 
     path: bytes
     number: int
     bits: int
     length: int
     hashes: list[bytes]
-    last: bool
+
+
+_Job = tuple[Reading, bool, Future[list[Found]]]
 
 
 class ReadBack:
@@ -60,36 +64,40 @@ class ReadBack:
 
     def read(self, readings: Iterable[Reading]) -> Iterator[Found]:
         """Read the files, in order. Raises OSError."""
-        ahead: deque[tuple[Reading, bool, Future[Found]]] = deque()
+        ahead: deque[_Job] = deque()
         try:
             for reading in readings:
-                ahead.extend(self._submit(reading))
-                while len(ahead) > _AHEAD:
-                    yield self._next(ahead)
+                for job in self._submit(reading):
+                    ahead.append(job)
+                    while len(ahead) > _AHEAD:
+                        yield from self._next(ahead)
             while ahead:
-                yield self._next(ahead)
+                yield from self._next(ahead)
         finally:
             self._pool.shutdown(cancel_futures=True)
             for reading, last, _ in ahead:
                 if last:
                     os.close(reading.descriptor)
 
-    def _submit(self, reading: Reading) -> Iterator[tuple[Reading, bool, Future[Found]]]:
+    def _submit(self, reading: Reading) -> Iterator[_Job]:
         _past_the_cache(reading.descriptor)
-        left = len(reading.chunks)
-        for number, bits in reading.chunks.items():
-            left -= 1
-            yield reading, left == 0, self._pool.submit(self._read, reading, number, bits, left == 0)
+        chunks, left = iter(reading.chunks.items()), len(reading.chunks)
+        while batch := list(islice(chunks, _CHUNKS_AT_ONCE)):
+            left -= len(batch)
+            yield reading, left == 0, self._pool.submit(self._read_all, reading, batch)
 
     @staticmethod
-    def _next(ahead: deque[tuple[Reading, bool, Future[Found]]]) -> Found:
+    def _next(ahead: deque[_Job]) -> list[Found]:
         found = ahead[0][2].result()
         reading, last, _ = ahead.popleft()
         if last:
             os.close(reading.descriptor)
         return found
 
-    def _read(self, reading: Reading, number: int, bits: int, last: bool) -> Found:
+    def _read_all(self, reading: Reading, chunks: list[tuple[int, int]]) -> list[Found]:
+        return [self._read(reading, number, bits) for number, bits in chunks]
+
+    def _read(self, reading: Reading, number: int, bits: int) -> Found:
         length = chunk_length(number, reading.size)
         buffer = self._buffers.get()
         try:
@@ -99,7 +107,7 @@ class ReadBack:
             hashes = [xxh3_128_digest(view[slice(*block_range(block, 1, length))]) for block in _blocks(bits)]
         finally:
             self._buffers.put(buffer)
-        return Found(reading.path, number, bits, length, hashes, last)
+        return Found(reading.path, number, bits, length, hashes)
 
 
 def _blocks(bits: int) -> Iterator[int]:

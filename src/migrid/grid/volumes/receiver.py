@@ -50,7 +50,7 @@ class Receiver:
             writer.finish()
             if writer.changed:
                 self._trees.synchronize()
-                self._state.save(self._held)
+                self._state.add(self._held, writer.altered)
             seconds = time.monotonic() - started
             return Round(final, entries, self._wire.received - received, changed, examined, seconds, manifest)
 
@@ -115,29 +115,31 @@ class Receiver:
     @staticmethod
     def _believed(held: Held | None, found: Entry) -> Held:
         """What is remembered of an entry, if it was found like that; else what was found, which is to be examined."""
-        if held is None or not held.is_here(found.stat) or line(held.entry) != line(found):
+        if held is None or not (found is held.entry or (held.is_here(found.stat) and line(held.entry) == line(found))):
             return _as_found(found)
         held.touched, held.dirty = False, {}
         return held
 
     def _compare(self, entries: dict[bytes, Entry]) -> list[bytes]:
         """Compare what was found with what was sent; what differs will be sent again. Returns its paths."""
-        wrong = []
-        for path in sorted(self._held.keys() | entries.keys()):
-            held, found = self._held.get(path), entries.get(path)
-            if held and found and line(held.entry) == line(found):
-                held.touched, held.dirty = False, {}
-                continue
-            wrong.append(path)
-            if found is None:
-                del self._held[path]
-                self._wire.send(Kind.FORGET, path)
-            else:
-                self._held[path] = _as_found(found)
-                self._tell(found)
-        if wrong:
+        missing = self._held.keys() - entries.keys()
+        for path in missing:
+            del self._held[path]
+            self._wire.send(Kind.FORGET, path)
+        other = [path for path, found in entries.items() if not self._is_held(path, found)]
+        for path in other:
+            self._held[path] = _as_found(entries[path])
+            self._tell(entries[path])
+        if missing or other:
             self._state.save(self._held)
-        return wrong
+        return sorted([*missing, *other])
+
+    def _is_held(self, path: bytes, found: Entry) -> bool:
+        held = self._held.get(path)
+        if held is None or not (found is held.entry or line(held.entry) == line(found)):
+            return False
+        held.touched, held.dirty = False, {}
+        return True
 
     def _tell(self, entry: Entry) -> None:
         """Let the sender know what is here."""

@@ -3,17 +3,21 @@
 The directory has the file `known`, and while the trees are being written the mark `torn`. The mark is set durably
 before the first change of a round, and goes when the trees have been synchronized and `known` says what they hold. So
 when the mark is there, or `known` is not, only the trees themselves tell what has arrived.
+
+`known` begins with all that was held once, and goes on with what each round has changed, until that is more than what
+it began with: so the cost of remembering a round follows what has changed.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-from xxhash import xxh3_128
+from xxhash import xxh3_128_digest
 
 from ...files import write_new
 from . import messages
@@ -21,13 +25,13 @@ from .blocks import Content
 from .entry import Entry, Stat, decode
 from .messages import Kind
 
-_MAGIC = b"migrid volumes known 1\n"
+_MAGIC = b"migrid volumes known 2\n"
 _HEADER = struct.Struct(">BI")
 _HELD = struct.Struct(">QqB")
 _DIRTY = struct.Struct(">QQ")
-_HELD_KIND = 200
-_DIGEST_BYTES = 16
-_WRITE_BYTES = 1 << 20
+_BATCH = struct.Struct(">Q16s")
+_HELD_KIND, _GONE_KIND = 200, 201
+_BATCH_BYTES = 8 << 20
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class State:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._known, self._torn = directory / "known", directory / "torn"
+        self._first_bytes = self._added_bytes = 0
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def tear(self) -> None:
@@ -60,22 +65,24 @@ class State:
             write_new(self._torn, b"", 0o600)
             self._synchronize()
 
-    def save(self, held: dict[bytes, Held]) -> None:
-        """Remember what the trees hold, which has been synchronized."""
+    def save(self, held: Mapping[bytes, Held]) -> None:
+        """Remember all that the trees hold, which has been synchronized."""
         new = self._known.with_suffix(".new")
         new.unlink(missing_ok=True)
         with new.open("xb") as stream:
-            digest = xxh3_128(_MAGIC)
             stream.write(_MAGIC)
-            for part in _gathered(held):
-                digest.update(part)
-                stream.write(part)
-            stream.write(digest.digest())
-            stream.flush()
-            os.fsync(stream.fileno())
+            self._first_bytes, self._added_bytes = _write(stream, held, held), 0
         new.rename(self._known)
-        self._torn.unlink(missing_ok=True)
-        self._synchronize()
+        self._mend()
+
+    def add(self, held: Mapping[bytes, Held], changed: Collection[bytes]) -> None:
+        """The same, when since the last time only the entries at these paths have changed, or gone."""
+        if self._first_bytes == 0 or self._added_bytes > self._first_bytes:
+            self.save(held)
+            return
+        with self._known.open("ab") as stream:
+            self._added_bytes += _write(stream, held, changed)
+        self._mend()
 
     def load(self) -> dict[bytes, Held] | None:
         """What was remembered; None if that may not be what the trees hold."""
@@ -83,10 +90,12 @@ class State:
             data = memoryview(b"" if self._torn.exists() else self._known.read_bytes())
         except FileNotFoundError:
             return None
-        content, digest = data[: max(len(data) - _DIGEST_BYTES, 0)], bytes(data[-_DIGEST_BYTES:])
-        if bytes(content[: len(_MAGIC)]) != _MAGIC or xxh3_128(content).digest() != digest:
-            return None
-        return _parse(content[len(_MAGIC) :])
+        return _parse(data[len(_MAGIC) :]) if data[: len(_MAGIC)] == _MAGIC else None
+
+    def _mend(self) -> None:
+        """The trees hold what `known` says."""
+        self._torn.unlink(missing_ok=True)
+        self._synchronize()
 
     def _synchronize(self) -> None:
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -96,28 +105,47 @@ class State:
             os.close(descriptor)
 
 
-def _gathered(held: dict[bytes, Held]) -> Iterator[bytes]:
-    """All that is held, in portions."""
-    parts, size = list[Content](), 0
-    for one in held.values():
-        for kind, content in (*messages.encode_known(one.entry), (_HELD_KIND, _encode_held(one))):
+def _write(stream: BinaryIO, held: Mapping[bytes, Held], paths: Iterable[bytes]) -> int:
+    """Write what is held at some paths, durably; returns its size."""
+    written, size, parts = 0, 0, list[Content]()
+    for path in paths:
+        one = held.get(path)
+        for kind, content in _frames(one) if one else [(_GONE_KIND, [path])]:
             length = sum(map(len, content))
             parts += (_HEADER.pack(kind, length), *content)
             size += length
-        if size > _WRITE_BYTES:
-            yield b"".join(parts)
-            parts, size = [], 0
-    yield b"".join(parts)
+        if size > _BATCH_BYTES:
+            written += _write_batch(stream, parts)
+            size, parts = 0, []
+    written += _write_batch(stream, parts)
+    stream.flush()
+    os.fsync(stream.fileno())
+    return written
 
 
-def _encode_held(held: Held) -> list[Content]:
+def _write_batch(stream: BinaryIO, parts: Iterable[Content]) -> int:
+    batch = b"".join(parts)
+    return stream.write(_BATCH.pack(len(batch), xxh3_128_digest(batch))) + stream.write(batch)
+
+
+def _frames(held: Held) -> list[tuple[int, list[Content]]]:
     dirty = (_DIRTY.pack(number, bits) for number, bits in held.dirty.items())
-    return [_HELD.pack(*held.here, held.touched), *dirty]
+    return [*messages.encode_known(held.entry), (_HELD_KIND, [_HELD.pack(*held.here, held.touched), *dirty])]
 
 
-def _parse(data: memoryview) -> dict[bytes, Held]:
-    """What `_gathered` wrote, whose digest was right."""
+def _parse(data: memoryview) -> dict[bytes, Held] | None:
+    """What the batches say; None if one is not whole."""
     found: dict[bytes, Held] = {}
+    while data:
+        length, digest = _BATCH.unpack_from(data) if len(data) >= _BATCH.size else (0, b"")
+        batch, data = data[_BATCH.size : _BATCH.size + length], data[_BATCH.size + length :]
+        if xxh3_128_digest(batch) != digest:
+            return None
+        _parse_batch(batch, found)
+    return found
+
+
+def _parse_batch(data: memoryview, found: dict[bytes, Held]) -> None:
     start, held = 0, None
     while start < len(data):
         kind, length = _HEADER.unpack_from(data, start)
@@ -126,10 +154,11 @@ def _parse(data: memoryview) -> dict[bytes, Held]:
         if kind == Kind.ENTRY:
             held = Held(decode(bytes(content)))
             found[held.entry.path] = held
+        elif kind == _GONE_KIND:
+            found.pop(bytes(content), None)
         elif held and kind == Kind.CHUNKS:
             messages.decode_chunks(content, held.entry.content)
         elif held:
             ino, ctime, touched = _HELD.unpack_from(content)
             held.here, held.touched = (ino, ctime), bool(touched)
             held.dirty = dict(_DIRTY.iter_unpack(content[_HELD.size :]))
-    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ MAXIMUM_PATH = 1 << 16
 FROZEN = 0
 _MAXIMUM_NAME = 255
 _OPEN_DIRECTORIES = 128
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ESTALE})
@@ -96,16 +98,20 @@ class Trees:
 
     def stat(self, found: os.stat_result) -> Stat:
         """What lstat found, as it is compared with what it finds another time."""
-        stat = Stat.of(found)
-        return stat._replace(dev=FROZEN) if stat.dev in self._frozen else stat
+        return Stat.of(found, FROZEN if found.st_dev in self._frozen else found.st_dev)
 
     def lstat(self, path: bytes) -> Stat | None:
         """What there is at a path, None if nothing."""
+        found = self.find(path)
+        return None if found is None else self.stat(found)
+
+    def find(self, path: bytes) -> os.stat_result | None:
+        """What lstat says, None if there is nothing."""
         try:
             if path in self._tops:
-                return self.stat(os.fstat(self._tops[path]))
+                return os.fstat(self._tops[path])
             directory, name = self.place(path)
-            return self.stat(os.stat(name, dir_fd=directory, follow_symlinks=False))
+            return os.stat(name, dir_fd=directory, follow_symlinks=False)
         except OSError as error:
             if error.errno in _VANISHED:
                 return None
@@ -163,11 +169,16 @@ class Trees:
         """What lstat says of every entry. What comes and goes meanwhile may be missing."""
         self.forget()
         found: dict[bytes, os.stat_result] = {}
-        for name, descriptor in self._tops.items():
-            found[name] = os.fstat(descriptor)
-            pending = [name]
-            while pending:
-                pending += self._scan_directory(pending.pop(), found)
+        for name in self.names:
+            found |= self.scan_tree(name)
+        return found
+
+    def scan_tree(self, name: bytes) -> dict[bytes, os.stat_result]:
+        """The same for one tree."""
+        found = {name: os.fstat(self._tops[name])}
+        pending = [name]
+        while pending:
+            pending += self._scan_directory(pending.pop(), found)
         return found
 
     def synchronize(self) -> None:
@@ -213,7 +224,7 @@ class Trees:
         below = []
         with IgnoreVanished(), self._entries(path) as entries:
             for entry in entries:
-                inner = path + b"/" + os.fsencode(entry.name)
+                inner = path + b"/" + entry.name.encode(_ENCODING, _ERRORS)
                 try:
                     found[inner] = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:

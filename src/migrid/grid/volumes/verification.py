@@ -24,7 +24,8 @@ _File = tuple[Entry, Held | None]
 
 @dataclass
 class Inspection:
-    """What was found: entries in order, and how many bytes were read for it."""
+    """What was found: entries in order, and how many bytes were read for it. An entry of which all is as it is held, by
+    what lstat says, is that very one."""
 
     trees: Trees
     held: Mapping[bytes, Held]
@@ -37,32 +38,38 @@ class Inspection:
         leaders = find_leaders(found)
         files = list[_File]()
         for path in sorted(found):
-            entry = Entry(path, Stat.of(found[path]), leaders.get(path, path))
-            held = self._unchanged(entry)
-            self._describe(entry, held)
-            self.entries[path] = entry
-            if entry.stat.is_file and entry.leads and (held is None or held.dirty):
-                files.append((entry, held))
-        total = sum(_bytes_to_read(entry, held) for entry, held in files)
-        with ReadBack() as readback:
-            for result in readback.read(self._readings(files)):
-                self._take(result)
-                told(self.bytes_read, total)
+            leader, held = leaders.get(path, path), self.held.get(path)
+            if held is not None and _stands(held, found[path], leader):
+                self.entries[path] = held.entry
+            else:
+                self._examine(Entry(path, self.trees.stat(found[path]), leader), held, files)
+        self._read(files, told)
 
-    def _unchanged(self, entry: Entry) -> Held | None:
-        """What is held of an entry, if nobody else has changed it."""
-        held = self.held.get(entry.path)
-        return held if held and held.is_here(entry.stat) and held.entry.leader == entry.leader else None
-
-    def _describe(self, entry: Entry, held: Held | None) -> None:
+    def _examine(self, entry: Entry, held: Held | None, files: list[_File]) -> None:
+        """Tell what an entry is, and note it in `files` if its content has to be read."""
+        if held is not None and not (held.is_here(entry.stat) and held.entry.leader == entry.leader):
+            held = None
         if held is None or held.touched:
             entry.attributes = attributes.digest(attributes.encode(attributes.read(self.trees.proc_path(entry.path))))
         else:
             entry.attributes = held.entry.attributes
         if entry.stat.is_link:
             entry.target = self.trees.read_link(entry.path)
-        elif held is not None and entry.leads and entry.stat.is_file:
-            entry.content = held.entry.content
+        elif entry.stat.is_file and entry.leads:
+            if held is not None:
+                entry.content = held.entry.content
+            if held is None or held.dirty:
+                files.append((entry, held))
+        self.entries[entry.path] = entry
+
+    def _read(self, files: list[_File], told: Told) -> None:
+        if not files:
+            return
+        total = sum(_bytes_to_read(entry, held) for entry, held in files)
+        with ReadBack() as readback:
+            for result in readback.read(self._readings(files)):
+                self._take(result)
+                told(self.bytes_read, total)
 
     def _readings(self, files: list[_File]) -> Iterator[Reading]:
         for entry, held in files:
@@ -84,6 +91,16 @@ class Inspection:
             if held is not None and entry.content is held.entry.content:
                 entry.content = dict(entry.content)
             merge(entry.content, found.number, found.length, found.bits, found.hashes)
+
+
+def _stands(held: Held, found: os.stat_result, leader: bytes) -> bool:
+    """Whether lstat says that an entry is as it is held, and nothing of it has yet to be verified."""
+    if held.touched or held.dirty or held.here != (found.st_ino, found.st_ctime_ns) or held.entry.leader != leader:
+        return False
+    there = held.entry.stat
+    if found.st_mtime_ns != there.mtime or (found.st_mode, found.st_uid, found.st_gid) != there[2:5]:
+        return False
+    return found.st_size == there.size if there.is_file else Stat.of(found, 0).rdev == there.rdev
 
 
 def _bytes_to_read(entry: Entry, held: Held | None) -> int:

@@ -39,6 +39,7 @@ class Writer:
         self._directories: dict[bytes, bytes] = {}
         self._parents: set[bytes] = set()
         self._touched: set[bytes] = set()
+        self._gone: set[bytes] = set()
         self._file: _File | None = None
         self.changed = False
 
@@ -100,6 +101,11 @@ class Writer:
                 self._complete_directory(path, held.entry)
         for path in self._touched | self._parents | self._directories.keys():
             self._note(path)
+
+    @property
+    def altered(self) -> set[bytes]:
+        """The paths at which something changed, or went."""
+        return self._touched | self._parents | self._directories.keys() | self._gone
 
     def abandon(self) -> None:
         """Give back what a round that broke has open."""
@@ -167,10 +173,14 @@ class Writer:
     def _drop(self, path: bytes) -> None:
         """Forget what was at a path and below."""
         held = self._held.pop(path, None)
-        if held is not None and held.entry.stat.is_directory:
+        if held is None:
+            return
+        self._gone.add(path)
+        if held.entry.stat.is_directory:
             below = path + b"/"
             for inner in [inner for inner in self._held if inner.startswith(below)]:
                 del self._held[inner]
+                self._gone.add(inner)
 
     def _replace(self, entry: Entry) -> tuple[int, bytes]:
         """Make room for an entry; returns its place."""

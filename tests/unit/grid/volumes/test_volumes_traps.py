@@ -76,8 +76,8 @@ def coarse_clock(monkeypatch: pytest.MonkeyPatch, ctime: int) -> None:
     """Let all files seem to have this ctime and mtime, as if the clock stood still."""
     from migrid.grid.volumes.entry import Stat
 
-    def of(found: os.stat_result) -> Stat:
-        return exact(found)._replace(ctime=ctime, mtime=ctime)
+    def of(found: os.stat_result, device: int) -> Stat:
+        return exact(found, device)._replace(ctime=ctime, mtime=ctime)
 
     exact = Stat.of
     monkeypatch.setattr(Stat, "of", of)
