@@ -124,7 +124,7 @@ class _Known:
         """The path at which the receiver has the file of a change."""
         key = _object(change.path, change.stat)
         old = self._index.get(change.path)
-        if old is not None and old.leads and _object(old.path, old.stat) == key:
+        if old is not None and old.leads and old.stat.is_file and _object(old.path, old.stat) == key:
             return change.path
         return self._files.get(key)
 
