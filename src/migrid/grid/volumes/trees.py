@@ -167,7 +167,6 @@ class Trees:
 
     def scan(self) -> dict[bytes, os.stat_result]:
         """What lstat says of every entry. What comes and goes meanwhile may be missing."""
-        self.forget()
         found: dict[bytes, os.stat_result] = {}
         for name in self.names:
             found |= self.scan_tree(name)
@@ -175,6 +174,7 @@ class Trees:
 
     def scan_tree(self, name: bytes) -> dict[bytes, os.stat_result]:
         """The same for one tree."""
+        self.forget()
         found = {name: os.fstat(self._tops[name])}
         pending = [name]
         while pending:
