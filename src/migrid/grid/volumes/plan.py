@@ -67,15 +67,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Moment:
-    """Under which circumstances a round looks. `telling` says whether ctime tells of stores on a device."""
+    """Under which circumstances a round looks. A `final` one does not synchronize: nobody writes, and what it reads
+    need not be known later. `telling` says whether ctime tells of stores on a device."""
 
     started: int
-    synchronized: bool
+    final: bool
     telling: Callable[[int], bool]
 
     def settles(self, stat: Stat) -> bool:
         """Whether an entry that is read now need not be read again until its stat moves."""
-        written = self.synchronized or stat.dev == FROZEN
+        written = not self.final or stat.dev == FROZEN
         return written and self.telling(stat.dev) and stat.ctime < self.started - RACY_NANOSECONDS
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..errors import CopyError, GridError
+from ..errors import CopyError, GridError, UnreachableError
 from . import messages
 from .client import Progress, Round, Survey, Verification
 from .entry import Entry, line, manifest_digest, shown
@@ -22,6 +22,7 @@ from .writer import Writer
 
 _PROGRESS_SECONDS = 0.25
 _NAMES_SHOWN = 5
+_ERROR_BYTES = 4000
 
 
 class Receiver:
@@ -45,14 +46,23 @@ class Receiver:
             writer = Writer(self._trees, self._held, self._state.tear)
             try:
                 manifest, examined, changed, entries = self._take(writer, Paced(progress))
+                writer.finish()
+                self._keep(writer)
+            except (UnreachableError, _SenderError):
+                if not self._wire.is_cancelled:
+                    writer.suspend()
+                    self._keep(writer)
+                raise
             finally:
                 writer.abandon()
-            writer.finish()
-            if writer.changed:
-                self._trees.synchronize()
-                self._state.add(self._held, writer.altered)
             seconds = time.monotonic() - started
             return Round(final, entries, self._wire.received - received, changed, examined, seconds, manifest)
+
+    def _keep(self, writer: Writer) -> None:
+        """Remember durably what a round has changed."""
+        if writer.changed:
+            self._trees.synchronize()
+            self._state.add(self._held, writer.altered)
 
     def verify(self, progress: Callable[[Progress], None]) -> Verification:
         with self._working():
@@ -178,7 +188,7 @@ class Receiver:
     def _next(self) -> tuple[int, memoryview]:
         kind, data = self._wire.receive()
         if kind == Kind.ERROR:
-            raise CopyError(shown(bytes(data[:4000])))
+            raise _SenderError(shown(bytes(data[:_ERROR_BYTES])))
         return kind, data
 
     def _expect(self, wanted: Kind) -> memoryview:
@@ -186,6 +196,10 @@ class Receiver:
         if kind != wanted:
             raise CopyError(f"The other grid answered {kind} where {int(wanted)} is due: is it a sender of volumes?")
         return data
+
+
+class _SenderError(CopyError):
+    """The sender said why it cannot go on."""
 
 
 class Paced:

@@ -9,7 +9,7 @@ import time
 
 from ..errors import CopyError, GridError, UnreachableError
 from . import attributes, messages
-from .blocks import CHUNK, Content, Map, content_digest, forget_beyond, length_of_blocks, remember
+from .blocks import CHUNK, Map, content_digest, forget_beyond, length_of_blocks, remember
 from .entry import Entry, Stat, decode, line, manifest_digest, shown
 from .examine import Examiner, Piece, Reading
 from .look import Look, Looking
@@ -97,25 +97,25 @@ class Sender:
         self._wire.limit(rate)
         started = time.time_ns()
         look = self._looking.look()
-        _Round(look, self._wire, self._examiner, self._index, bool(final), started).run()
+        if not final:
+            look.trees.synchronize()
+        moment = Moment(started, bool(final), look.trees.telling)
+        _Round(look, moment, self._index, self._wire, self._examiner).run()
         self._wire.flush()
         self._looking.looked()
 
 
 class _Round:
-    """One round. A final one does not synchronize: nobody writes, and what it reads need not be known later."""
+    """One round."""
 
-    def __init__(self, look: Look, wire: Wire, examiner: Examiner, index: Index, final: bool, started: int) -> None:
-        self._look, self._wire, self._examiner, self._index, self._final = look, wire, examiner, index, final
+    def __init__(self, look: Look, moment: Moment, index: Index, wire: Wire, examiner: Examiner) -> None:
+        self._look, self._moment, self._index, self._wire, self._examiner = look, moment, index, wire, examiner
         self._trees = look.trees
-        self._moment = Moment(started, not final, look.trees.telling)
         self._examined = self._sent = self._entries = 0
         self._alive_at = 0.0
         self._restless: list[bytes] = []
 
     def run(self) -> None:
-        if not self._final:
-            self._trees.synchronize()
         plan = plan_round(self._index, self._look)
         found = self._look.found
         sizes = (found[change.path].st_blocks * 512 for change in plan.changes if change.has_content)
@@ -220,8 +220,7 @@ class _Round:
         difference = piece.difference
         if difference.differs:
             head = messages.encode_data(piece.number, piece.length, difference[1:], piece.hashes)
-            content: list[Content] = piece.parts
-            self._wire.send(Kind.DATA, *head, *content)
+            self._wire.send(Kind.DATA, *head, *piece.parts)
             self._sent += length_of_blocks(difference.literal, piece.length)
         piece.release()
         self._examined += piece.examined
@@ -236,7 +235,7 @@ class _Round:
             self._wire.flush()
 
     def _finish(self) -> None:
-        if self._final and self._restless:
+        if self._moment.final and self._restless:
             names = ", ".join(shown(path) for path in self._restless[:5])
             raise CopyError(
                 f"Something still writes to the source although the application has stopped: {names} changed while the"

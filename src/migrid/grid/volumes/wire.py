@@ -47,6 +47,11 @@ class Wire:
         self._cancelled = False
         self.received = self.sent = 0
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether this end wants no more."""
+        return self._cancelled
+
     def limit(self, rate: int | None) -> None:
         """Send at most so many bytes a second from now on."""
         self._rate = rate or None

@@ -107,10 +107,19 @@ class Writer:
         """The paths at which something changed, or went."""
         return self._touched | self._parents | self._directories.keys() | self._gone
 
+    def suspend(self) -> None:
+        """End a round whose rest will not come: from here on everything is known as it is, though not complete."""
+        under_way = self._file and self._file.path
+        self.abandon()
+        self._remove_staged()
+        for path in self._touched - {under_way}:
+            self._note(path)
+
     def abandon(self) -> None:
         """Give back what a round that broke has open."""
         if self._file is not None:
             self._file.close()
+            self._file = None
 
     def _begin(self) -> None:
         if self._file is not None:
@@ -304,6 +313,10 @@ class _File:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def path(self) -> bytes:
+        return self._entry.path
 
     def close(self) -> None:
         os.close(self._descriptor)

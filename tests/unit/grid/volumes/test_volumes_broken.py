@@ -19,7 +19,7 @@ from random_tree import RandomTree
 from volumes_rig import Pair, channels, finish, quiet
 
 from migrid.grid.errors import CopyError, UnreachableError
-from migrid.grid.volumes.client import Channel, Progress
+from migrid.grid.volumes.client import Channel, Progress, Session
 from migrid.grid.volumes.inprocess import InProcessMover
 
 MIB = 1 << 20
@@ -95,32 +95,49 @@ def test_what_arrived_before_a_kill_is_not_sent_again(ext4_pair: Pair) -> None:
     ext4_pair.assert_equal()
 
 
-def test_a_connection_that_breaks_in_a_round(pair: Pair) -> None:
-    (pair.source / "large").write_bytes(os.urandom(8 * MIB))
-    (pair.source / "later").write_bytes(b"x")
-    here, between = channels()
-    between_too, there = channels()
-    InProcessMover(pair.sources).send(here)
-    session = InProcessMover(pair.targets).receive(there, pair.state)
-    for channel in (here, there):
-        channel.close()
-    asking = threading.Thread(target=relay, args=(between_too.reader, between.writer, 1 << 40), daemon=True)
-    asking.start()
-
-    def cut() -> None:
-        relay(between.reader, between_too.writer, 3 * MIB)
-        between.close()
-        between_too.close()
-
-    threading.Thread(target=cut, daemon=True).start()
-    with pytest.raises(UnreachableError, match="closed the connection"):
-        session.round(False, None, quiet)
-    with pytest.raises(CopyError, match="session has ended"):
-        session.round(False, None, quiet)
-    session.close()
+@pytest.mark.parametrize("position", [0, 700, 3 * MIB, 9 * MIB])
+def test_a_connection_that_breaks_in_a_round(pair: Pair, position: int) -> None:
+    """What has arrived is known, and need not be read to be known."""
+    for name in "abc":
+        (pair.source / name).write_bytes(os.urandom(3 * MIB))
+    (pair.source / "directory").mkdir(mode=0o700)
+    with broken_at(position, pair) as session:
+        with pytest.raises(UnreachableError, match="connection"):
+            session.round(False, None, quiet)
+        with pytest.raises(CopyError, match="session has ended"):
+            session.round(False, None, quiet)
+    assert not (pair.state / "torn").exists()
     last, _ = pair.copy()
-    assert last.changed_bytes < 7 * MIB
+    assert last.changed_bytes <= 10 * MIB - position
     pair.assert_equal()
+
+
+@contextmanager
+def broken_at(position: int, pair: Pair) -> Iterator[Session]:
+    """A session whose connection breaks when the receiver has been sent so many bytes of a round."""
+    asked, passed, sent, cut = os.pipe(), os.pipe(), os.pipe(), os.pipe()
+    wait = InProcessMover(pair.sources).send(Channel(passed[0], sent[1], lambda: None))
+    session = InProcessMover(pair.targets).receive(Channel(cut[0], asked[1], lambda: None), pair.state)
+    for number in (passed[0], sent[1], cut[0], asked[1]):
+        os.close(number)
+    ways = [(sent[0], cut[1], position), (asked[0], passed[1], 1 << 40)]
+    threads = [threading.Thread(target=relay_and_close, args=way) for way in ways]
+    for thread in threads:
+        thread.start()
+    try:
+        yield session
+    finally:
+        session.close()
+        for thread in threads:
+            thread.join()
+        wait()
+
+
+def relay_and_close(reader: int, writer: int, limit: int) -> None:
+    with suppress(OSError):
+        relay(reader, writer, limit)
+    os.close(reader)
+    os.close(writer)
 
 
 def test_closing_from_another_thread_ends_a_round_at_once(pair: Pair) -> None:
