@@ -42,7 +42,7 @@ SMALL_FILES = 20_000
 DIRECTORIES = 200
 IDLE_PART = 0.8
 IDLE_SECONDS = 1.0
-PATIENCE_SECONDS = 30
+ANSWER_SECONDS = 30
 BEST_RSYNC = ("-aHAXS", "--numeric-ids", "--delete", "--inplace", "--no-whole-file", "-B", "16384")
 FIRST_RSYNC = ("-aHAXS", "--numeric-ids")
 PLAIN_RSYNC = ("-a",)
@@ -107,7 +107,7 @@ def throwaway_sshd(directory: Path) -> Iterator[Ssh]:
 
 
 def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -160,6 +160,7 @@ class Bench:
     ssh: Ssh
     data: Data
     rounds: int
+    patience: float
 
     def target(self, name: str) -> Path:
         return self.directory / "targets" / name
@@ -177,13 +178,13 @@ class Bench:
         for _ in range(self.rounds):
             cp, rsync, ours = (self.empty(name) for name in seconds)
             plain = ["cp", "-a", "--reflink=never", f"{self.data.directory}/.", str(cp)]
-            seconds["cp -a"].append(timed(lambda plain=plain: run(plain), cp))
+            seconds["cp -a"].append(self.timed(lambda plain=plain: run(plain), cp))
             shutil.rmtree(cp)
             copy = self.data.directory, rsync, FIRST_RSYNC
-            seconds["rsync -aHAXS"].append(timed(lambda copy=copy: self.ssh.rsync(*copy), rsync))
+            seconds["rsync -aHAXS"].append(self.timed(lambda copy=copy: self.ssh.rsync(*copy), rsync))
             shutil.rmtree(self.state, ignore_errors=True)
             with self.ssh.session(self.data.directory, ours, self.state) as session:
-                seconds["ours"].append(timed(lambda session=session: session.round(False, None, quiet), ours))
+                seconds["ours"].append(self.timed(lambda session=session: session.round(False, None, quiet), ours))
         return seconds
 
     @property
@@ -202,14 +203,22 @@ class Bench:
                     seconds[way].append(self._stop(way, session))
         return seconds
 
+    def timed(self, work: Callable[[], object], target: Path) -> float:
+        """Seconds until the work is done and durable, on an idle machine."""
+        wait_for_idle(self.patience)
+        start = time.perf_counter()
+        work()
+        durable(target)
+        return time.perf_counter() - start
+
     def _stop(self, way: str, session: Session) -> float:
         source, rsync = self.data.directory, self.target("rsync -aHAXS")
         if way == "ours":
-            return timed(lambda: finish(session), self.target("ours"))
+            return self.timed(lambda: finish(session), self.target("ours"))
         if way == "best rsync":
-            return timed(lambda: self.ssh.rsync(source, rsync, BEST_RSYNC), rsync)
+            return self.timed(lambda: self.ssh.rsync(source, rsync, BEST_RSYNC), rsync)
         plain = self.target("plain")
-        return timed(lambda: self.ssh.rsync(source, plain, PLAIN_RSYNC), plain)
+        return self.timed(lambda: self.ssh.rsync(source, plain, PLAIN_RSYNC), plain)
 
 
 def make_source(directory: Path) -> None:
@@ -248,17 +257,8 @@ def finish(session: Session) -> None:
         sys.exit("the copy is not the source")
 
 
-def timed(work: Callable[[], object], target: Path) -> float:
-    """Seconds until the work is done and durable, on an idle machine."""
-    wait_for_idle()
-    start = time.perf_counter()
-    work()
-    durable(target)
-    return time.perf_counter() - start
-
-
-def wait_for_idle() -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def wait_for_idle(patience: float) -> None:
+    deadline = time.monotonic() + patience
     before = cpu_times()
     while time.monotonic() < deadline:
         time.sleep(IDLE_SECONDS)
@@ -333,6 +333,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--gib", type=float, default=4, help="size of the large file")
     parser.add_argument("--large", action="store_true", help="measure 16 GiB too")
     parser.add_argument("--no-growth", action="store_true", help="measure one size and one change rate only")
+    parser.add_argument("--patience", type=float, default=60, help="seconds to wait for the machine to be idle")
     parser.add_argument("--btrfs", action="store_true", help="in a btrfs of its own")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--snapshots", type=Path, help=argparse.SUPPRESS)
@@ -351,7 +352,7 @@ def main() -> None:
         work = stack.enter_context(btrfs(directory, 80 if options.large else 30)) if options.btrfs else directory
         data = Data(work / "source", random.Random(1))  # noqa: S311
         data.fill(int(options.gib * 1024))
-        bench = Bench(work, ssh, data, options.rounds)
+        bench = Bench(work, ssh, data, options.rounds, options.patience)
         measure(bench, 0.1 if options.btrfs else 0.35)
         if not options.no_growth:
             measure_growth(bench, (1, 16) if options.large else (1,))
