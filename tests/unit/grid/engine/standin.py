@@ -21,8 +21,8 @@ class Asked:
 
 
 class StandIn:
-    """`answers` has for a part of a command line what to say: output, errors, status, and whether to read the input.
-    The first that fits counts."""
+    """`answers` has for successive arguments of a command line what to say: output, errors, status, and whether to read
+    the input. The first that fits counts."""
 
     def __init__(self, directory: Path, answers: Mapping[str, Mapping[str, object]] | None = None) -> None:
         self._calls, self._input = directory / "asked", directory / "input"
@@ -49,8 +49,8 @@ class StandIn:
         lines = [
             "#!/bin/sh",
             f"{{ printf '%s\\0' \"$#\" \"$@\"; /usr/bin/env -0; printf '\\0'; }} >>{calls}",
-            'case "$*" in',
-            *(f"*{shlex.quote(words)}*) {self._say(answer)};;" for words, answer in answers.items()),
+            'case " $* " in',
+            *(f"*{shlex.quote(f' {words} ')}*) {self._say(answer)};;" for words, answer in answers.items()),
             "esac",
         ]
         return "\n".join(lines)

@@ -57,7 +57,7 @@ def test_warnings_are_no_part_of_an_error(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_is_away_is_never_taken_for_an_answer(tmp_path: Path) -> None:
-    docker = StandIn(tmp_path, {"": {"errors": AWAY, "status": 1}})
+    docker = StandIn(tmp_path, {key: {"errors": AWAY, "status": 1} for key in ("ps", "inspect")})
     with pytest.raises(EngineError, match="systemctl status docker"):
         docker.cli.try_("ps")
     with pytest.raises(EngineError, match="systemctl status docker"):

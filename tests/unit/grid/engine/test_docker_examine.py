@@ -46,14 +46,14 @@ def test_environment_files_in_each_form(given: object) -> None:
 
 
 def test_a_definition_that_needs_what_is_beside_its_directory(tmp_path: Path) -> None:
-    refused = {"/a/b/c/project": {"errors": "stat /tmp/x/a/b/c/common.env: no such file or directory", "status": 14}}
-    assert examined(tmp_path, refused) == [("elsewhere", "blocks")]
+    refused = {"errors": "stat /tmp/x/a/b/c/common.env: no such file or directory", "status": 14}
+    assert examined(tmp_path, {"config --format json": refused}) == [("elsewhere", "blocks")]
 
 
 def test_a_definition_that_names_its_own_place(tmp_path: Path) -> None:
     mounts = [{"type": "bind", "source": f"{tmp_path}/data", "target": "/x"}]
     model = json.dumps({"services": {"web": {"volumes": mounts}}})
-    assert examined(tmp_path, {"--no-interpolate": EMPTY, "/a/b/c/project": {"output": model}}) == [
+    assert examined(tmp_path, {"--no-interpolate": EMPTY, "config --format json": {"output": model}}) == [
         ("elsewhere", "blocks")
     ]
 
