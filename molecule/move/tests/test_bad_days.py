@@ -61,10 +61,16 @@ def test_a_move_that_nothing_stops(place: Place, operator: Operator) -> None:
     assert Shop(place.there).healthy()
 
 
+def free_ports(target: Grid) -> None:
+    """Whatever an earlier move let answer there."""
+    target.result(f"mig-grid unforward {APP}")
+
+
 def test_a_full_disk(place: Place, operator: Operator) -> None:
+    """What is still to come after the stop finds no space."""
     before = place.there.seen()
     with faults.small_disk(place.there, "2G"):
-        struck = faults.strike(place.there, "precopy", faults.FILL_DISK)
+        struck = faults.strike(place.there, "stop", faults.FILL_DISK)
         outcome = operator.move(app=APP, target_grid=place.there.name)
         assert "No space left" in outcome.failed()
         assert outcome.result == "rolled_back"
@@ -74,12 +80,13 @@ def test_a_full_disk(place: Place, operator: Operator) -> None:
 
 
 def test_a_port_that_is_taken_after_the_preflight(place: Place, operator: Operator) -> None:
+    free_ports(place.there)
     struck = faults.strike(place.there, "stop", faults.take_port(PORT))
     try:
         outcome = operator.move(app=APP, target_grid=place.there.name)
         struck.happened()
     finally:
-        place.there.run("systemctl stop squatter")
+        faults.give_port_back(place.there)
     outcome.failed()
     assert outcome.result == "rolled_back"
     assert str(PORT) in outcome.output
@@ -88,6 +95,7 @@ def test_a_port_that_is_taken_after_the_preflight(place: Place, operator: Operat
 
 def test_a_shop_that_never_gets_healthy(place: Place, operator: Operator) -> None:
     """MigHelper dies while it waits, and still the source gets the right to run back."""
+    free_ports(place.there)
     struck = faults.strike(place.there, "healthy", faults.to_helper("KILL", "sick"))
     outcome = operator.move(app=APP, target_grid=place.there.name, target_app="sick")
     struck.happened()

@@ -9,7 +9,7 @@ import pytest
 from proof.fixtures import APP, Place
 from proof.grids import STATE
 from proof.moves import Operator
-from proof.shop import BASE, bring_base_image, load
+from proof.shop import load
 
 
 @pytest.fixture(autouse=True)
@@ -43,19 +43,19 @@ def test_wrong_options(place: Place, operator: Operator) -> None:
 
 def test_where_it_already_is(place: Place, operator: Operator) -> None:
     output = operator.move(app=APP, target_grid=place.here.grid.name).failed()
-    assert f"{place.here.grid.name} (the target) has {APP}" in output
+    assert f"{APP} is on {place.here.grid.name} already" in output
 
 
 def test_a_name_that_is_taken(place: Place, operator: Operator) -> None:
-    bring_base_image(place.there)
-    service = f"services: {{one: {{image: {BASE}, command: sleep infinity, init: true}}}}"
+    image = place.there.run("docker image ls --format '{{.Repository}}:{{.Tag}}' migrid/mighelper").split()[0]
+    service = f"services: {{one: {{image: '{image}', entrypoint: sleep infinity, init: true}}}}"
     place.there.run(
         "cat >/root/taken.yaml && docker compose -p taken -f /root/taken.yaml up --detach", service.encode()
     )
     try:
         output = operator.move(app=APP, target_grid=place.there.name, target_app="taken").failed()
     finally:
-        place.there.run(f"docker compose -p taken down && docker image rm {BASE} && rm /root/taken.yaml")
+        place.there.run("docker compose -p taken down && rm /root/taken.yaml")
     assert "There is an application taken" in output
 
 

@@ -114,19 +114,13 @@ def small_disk(grid: Grid, size: str) -> Iterator[None]:
 FILL_DISK = f"mount -o remount,size=$(($(df --output=used -B1 {VOLUMES} | tail -1) + 4096)) {VOLUMES}"
 
 
-@contextmanager
-def port_taken(grid: Grid, port: int) -> Iterator[None]:
-    """Something else of the host listens at a port."""
-    grid.run(take_port(port))
-    try:
-        yield
-    finally:
-        grid.run("systemctl stop squatter 2>/dev/null || true")
+def give_port_back(grid: Grid) -> None:
+    grid.run("systemctl stop squatter 2>/dev/null || true")
 
 
 def take_port(port: int) -> str:
     """The command for it, which returns when it listens."""
     return (
         f"systemd-run --quiet --collect --unit=squatter python3 -m http.server {port} && "
-        f"until ss -ltn | grep -q :{port}; do :; done"
+        f"until ss -ltnp | grep -q ':{port} .*python3'; do systemctl --quiet is-active squatter || exit 1; done"
     )

@@ -20,14 +20,15 @@ docker ps --all --format '{{{{json .}}}}' | sed 's/^/container /'
 docker volume ls --format '{{{{.Name}}}}' | sed 's/^/volume /'
 docker network ls --format '{{{{.Name}}}}' | sed 's/^/network /'
 docker image ls --all --no-trunc --quiet | sort -u | sed 's/^/image /'
-cd {STATE} && find . -mindepth 1 ! -path './moves*' ! -path './ssh*' -printf 'state %P\\n'
+cd {STATE} && find . -mindepth 1 ! -path './moves*' ! -path './ssh*' ! -path './exclusive*' -printf 'state %P\\n'
 find /run/migrid -mindepth 1 -printf 'run %P\\n'
 """
 
 
 @dataclass(frozen=True)
 class Seen:
-    """All that moves may leave on a grid. `state` has the paths below the grid's state, but for moves and keys."""
+    """All that moves may leave on a grid. `state` has the paths below the grid's state, but for moves, keys, and the
+    files by which commands wait for each other."""
 
     containers: frozenset[str]
     running: frozenset[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ...table import table
 from .. import helper
@@ -18,7 +18,7 @@ from ..moves.request import Request
 from ..state import State, here
 from .opened import Add, add_json, print_json
 
-GOOD = (Result.MIGRATED, Result.SNAPSHOTTED, Result.PLANNED)
+GOOD = (Result.MIGRATED, Result.SNAPSHOTTED)
 PATIENCE = 5.0
 HELP = {
     "target_app": "its name here; default: the same",
@@ -76,13 +76,13 @@ def start_move(args: argparse.Namespace) -> int:
     started = helper.start_move(grid, _request(args))
     print(f"Move {started.move} {'was under way already' if started.attached else 'is under way'}.")
     print("It goes on when this command ends.")
-    return 0 if args.detach else _follow(grid, started.move, args.json)
+    return 0 if args.detach else _follow(grid, started.move, GOOD, args.json)
 
 
 def follow(args: argparse.Namespace) -> int:
     """`mig-grid move follow`."""
     grid = here()
-    return _follow(grid, _move(grid, args.move), args.json)
+    return _follow(grid, _move(grid, args.move), GOOD, args.json)
 
 
 def cancel(args: argparse.Namespace) -> int:
@@ -91,7 +91,7 @@ def cancel(args: argparse.Namespace) -> int:
     move = _move(grid, args.move)
     control.cancel(grid.move_directory(move), _asked_of(grid, move).action)
     print(f"Move {move} is turned back.")
-    return _follow(grid, move, as_json=False)
+    return _follow(grid, move, (Result.CANCELLED,))
 
 
 def cut_over(args: argparse.Namespace) -> int:
@@ -141,14 +141,15 @@ def _asked_of(grid: State, move: str) -> Request:
     return asked
 
 
-def _follow(grid: State, move: str, as_json: bool) -> int:
+def _follow(grid: State, move: str, good: Collection[Result], as_json: bool = False) -> int:
+    """Show a move until it ends; 0 if it ends in one of the good ways."""
     shown, since = "", 0.0
     while True:
         news = live.news(grid, move, since, PATIENCE, SystemClock())
         since = news.since
         if news.finished and news.report:
             print_json(news.report) if as_json else print(news.report.text())
-            return 0 if news.report.result in GOOD else 1
+            return 0 if news.report.result in good else 1
         if news.line != shown and not as_json:
             shown = news.line
             print(f"{time.strftime('%H:%M:%S')}  {shown}", flush=True)

@@ -59,7 +59,7 @@ def port_findings(ports: Iterable[Port], info: EngineInfo, app: str) -> tuple[Fi
             "ports",
             Level.BLOCKS,
             f"{port.protocol} port {port.host_port} of service {port.service} is taken by {who}.",
-            "End that, or give the application another port in app_config of the target grid.",
+            f"{_end(who)}, or give the application another port in app_config of the target grid.",
         )
         for port in ports
         for address, number, protocol, who in info.published
@@ -67,6 +67,12 @@ def port_findings(ports: Iterable[Port], info: EngineInfo, app: str) -> tuple[Fi
         and who != own
         and (not address or not port.host_address or address == port.host_address)
     )
+
+
+def _end(who: str) -> str:
+    """How to end what has a port."""
+    forwarder = f"container {FORWARDER}"
+    return f"Run `mig-grid unforward {who.removeprefix(forwarder)}`" if who.startswith(forwarder) else "End that"
 
 
 def check_volumes(arriving: Arrival, model: Mapping[str, Any]) -> None:

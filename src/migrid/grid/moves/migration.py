@@ -73,7 +73,10 @@ def source(asked: request.Request, answers: Mapping[str, Answer]) -> str:
             f"{asked.app} {'runs' if running else 'is'} on several grids: {', '.join(sorted(candidates))}; "
             "say which one with -e source_grid=…"
         )
-    raise UnknownError("\n".join([f"{asked.app} is on no grid that it could move from.", *_inventory(asked, answers)]))
+    already = _find(asked.app, answers.get(asked.target_grid, Answer()))
+    where = f"on {asked.target_grid} already, and on no other" if already else "on no"
+    why = f"{asked.app} is {where} grid that it could move from."
+    raise UnknownError("\n".join([why, *_inventory(asked, answers)]))
 
 
 def report_of(plan: Plan) -> Report:

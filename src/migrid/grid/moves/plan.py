@@ -60,7 +60,7 @@ def make(request: Request, application: Application, findings: Sequence[Finding]
     if request.bandwidth_limit:
         rate = min(rate, float(request.bandwidth_limit))
     survey = basis.survey or Survey(0, 0, 0)
-    habits = prediction.habits(application, basis.recorded, request.stop_timeout)
+    habits = prediction.habits(application, basis.recorded, request)
     downtime = prediction.downtime(habits, survey, ())
     image_bytes = sum(image.size for image in basis.missing_images)
     return Plan(

@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..application import Application
+from ..sides import Action
 from ..volumes.client import Round, Survey
+from .request import Request
 
 MAX_ROUNDS = 12
 FALLS_ENOUGH = 0.9
 USUAL_RATE = 100e6
 FILES_A_SECOND = 100_000.0
-VERBS_SECONDS = 0.3
+VERBS_SECONDS = 0.1
 PAUSE_BETWEEN_ROUNDS = 60.0
 READY_BEFORE = 1.5
 STOP_SECONDS = 1.0
 IGNORED_TERM_SECONDS = 10.0
-START_SECONDS = 1.0
+START_SECONDS = 1.5
 CONTAINER_SECONDS = 0.4
+HAND_OVER_SECONDS = 0.6
 SETTLING = 1.0
 HEALTH_INTERVAL = 30.0
 START_INTERVAL = 5.0
@@ -39,22 +42,32 @@ class Seen:
 
 @dataclass(frozen=True)
 class Habits:
-    """How long the application takes to stop and to start, until it is healthy."""
+    """How many seconds the application takes to stop, to start until it is healthy, and until its old address answers
+    again. A snapshot only starts again what was stopped."""
 
     stop: float
     start: float
+    hand_over: float = 0.0
 
 
-def habits(application: Application, recorded: Mapping[str, float], stop_timeout: float | None) -> Habits:
+def habits(application: Application, recorded: Mapping[str, float], request: Request) -> Habits:
     """What was recorded, or a guess: the stop of a PID 1 that ignores TERM takes its whole timeout, and a health check
     says nothing before its first interval is over."""
-    stop = recorded.get("stop", _guessed_stop(application, stop_timeout))
-    return Habits(stop, recorded.get("start", _guessed_start(application)))
+    stop = recorded.get("stop", _guessed_stop(application, request.stop_timeout))
+    if request.action is Action.SNAPSHOT:
+        return Habits(stop, recorded.get("resume", _guessed_resume(application)))
+    start = recorded.get("start", _guessed_start(application))
+    return Habits(stop, start, recorded.get("hand_over", HAND_OVER_SECONDS) if application.ports else 0.0)
+
+
+def remembered(recorded: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
+    """What to record after a move: one that was slow counts for half."""
+    return {name: (seconds + recorded.get(name, seconds)) / 2 for name, seconds in now.items()}
 
 
 def downtime(habits: Habits, survey: Survey, rounds: Sequence[Seen]) -> float:
-    """The seconds from the beginning of the stop until the application is healthy again."""
-    return habits.stop + VERBS_SECONDS + last_pass(habits, survey, rounds) + habits.start
+    """The seconds from the beginning of the stop until the application is healthy again, at its old address, too."""
+    return habits.stop + VERBS_SECONDS + last_pass(habits, survey, rounds) + habits.start + habits.hand_over
 
 
 def last_pass(habits: Habits, survey: Survey, rounds: Sequence[Seen]) -> float:
@@ -113,6 +126,11 @@ def _guessed_start(application: Application) -> float:
     first = [_first_check(check) for check in checks if check and not check.get("disable")]
     watched = SETTLING if len(first) < len(checks) and not application.wishes.probe else 0.0
     return START_SECONDS + CONTAINER_SECONDS * len(checks) + max([watched, *first])
+
+
+def _guessed_resume(application: Application) -> float:
+    """Its containers are still there."""
+    return CONTAINER_SECONDS * (1 + len(application.containers))
 
 
 def _first_check(check: Mapping[str, object]) -> float:

@@ -42,7 +42,7 @@ class Steps:
         for finding in found:
             run.progress.log(f"preflight: {finding.check} {finding.level.value}: {finding.text}")
         _refuse_blocked(found)
-        habits = prediction.habits(known.application, known.recorded, run.request.stop_timeout)
+        habits = prediction.habits(known.application, known.recorded, run.request)
         run.journal.note(known=known, habits=habits, lock=lock_of(run.request, run.move, run.clock.time()))
 
     def lock(self) -> None:
@@ -313,4 +313,6 @@ def _seconds(run: Run) -> dict[str, float]:
         found["stop"] = float(notes["stop_seconds"])
     if "healthy_at" in notes:
         found["start"] = float(notes["healthy_at"]) - float(notes["start_began"])
-    return found
+    if "handed_over_at" in notes:
+        found["hand_over"] = float(notes["handed_over_at"]) - float(notes["healthy_at"])
+    return prediction.remembered(run.known.recorded, found)
