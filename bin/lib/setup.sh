@@ -179,7 +179,9 @@ build_base_image() {
 }
 
 grid_share=/usr/local/share/migrid
-grid_packages=(btrfs-progs docker-cli docker-compose docker.io mmdebstrap openssh-client openssh-server python3-apt sudo)
+grid_packages=(
+  btrfs-progs docker-cli docker-compose docker.io mmdebstrap nftables openssh-client openssh-server python3-apt sudo
+)
 
 # grid_image RELEASE: the image migrid/grid:RELEASE, the base image with what roles/grid would install and build on each grid
 grid_image() {

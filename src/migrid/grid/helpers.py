@@ -13,7 +13,10 @@ MOVE_LABEL = "mig.helper"
 MODULE = "migrid.grid.helper"
 
 _SOCKET = "/var/run/docker.sock"
-_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")  # over projects, whose files belong to whom they belonged before
+_CAPABILITIES = (
+    *("CHOWN", "DAC_OVERRIDE", "FOWNER"),  # over projects, whose files belong to whom they belonged before
+    "NET_ADMIN",  # to hold ports back
+)
 
 
 class Helpers(Protocol):

@@ -11,7 +11,9 @@ from .engine import Engine
 from .errors import UnknownError
 from .forward import DockerForwarder
 from .helpers import DockerHelpers, Helpers
+from .hold import NftHold
 from .local.forwarding import Forwarder, NoForwarder
+from .local.holding import Hold, NoHold
 from .local.source import LocalSource
 from .local.target import LocalTarget
 from .peers.channels import Way
@@ -40,6 +42,11 @@ def open_forwarder(state: State) -> Forwarder:
     return DockerForwarder(DockerCli(), configuration.helper_image)
 
 
+def open_hold(state: State) -> Hold:
+    """What keeps users away from applications that arrived on this grid and are not healthy yet."""
+    return NoHold() if state.configuration().engine == "model" else NftHold()
+
+
 def open_source(state: State) -> LocalSource:
     """This grid as the source of moves."""
     return LocalSource(open_engine(state), state, forwarder=open_forwarder(state))
@@ -47,7 +54,7 @@ def open_source(state: State) -> LocalSource:
 
 def open_target(state: State) -> LocalTarget:
     """This grid as the target of moves."""
-    return LocalTarget(open_engine(state), state, forwarder=open_forwarder(state))
+    return LocalTarget(open_engine(state), state, forwarder=open_forwarder(state), hold=open_hold(state))
 
 
 def open_helpers(state: State) -> Helpers:

@@ -155,7 +155,10 @@ class Target(Protocol):
         """Ask Compose whether what has arrived can be started here. Raises DefinitionError, BlockedError."""
 
     def start(self, app: str, move: str) -> None:
-        """Start the application, whose right to run has been released to this grid."""
+        """Start the application, whose right to run has been released to this grid. Its ports let nobody in yet."""
+
+    def let_in(self, app: str, move: str) -> None:
+        """Let users in at its ports: what they are told from now on lasts."""
 
     def containers(self, app: str) -> tuple[Container, ...]: ...
 

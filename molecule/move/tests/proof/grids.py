@@ -22,6 +22,7 @@ docker network ls --format '{{{{.Name}}}}' | sed 's/^/network /'
 docker image ls --all --no-trunc --quiet | sort -u | sed 's/^/image /'
 cd {STATE} && find . -mindepth 1 ! -path './moves*' ! -path './ssh*' ! -path './exclusive*' -printf 'state %P\\n'
 find /run/migrid -mindepth 1 -printf 'run %P\\n'
+nft list tables | sed -n 's/^table inet mig_hold/run hold/p'
 """
 
 

@@ -18,6 +18,7 @@ _PACKAGES = (
     "docker-cli",
     "docker-compose",
     "libnginx-mod-stream",
+    "nftables",
     "nginx",
     "openssh-client",
     "python3",

@@ -23,14 +23,15 @@ FORWARDER = "mig_forward_"
 class Arrival:
     """What a move makes on the target, written down before it is made.
 
-    `trees` are those here; the volumes among `made` did not exist before. `forwards` were answered here for the
-    application that comes back.
+    `trees` are those here; the volumes among `made` did not exist before. `ports` are those that Compose publishes
+    here. `forwards` were answered here for the application that comes back.
     """
 
     lock: Lock
     application: Application
     trees: tuple[Tree, ...]
     made: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
     forwards: tuple[Forward, ...] = ()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..application import Application, Definition, Image, TreeKind
+from ..application import Application, Definition, Image, Port, TreeKind
 from ..compose import description as compose
 from ..compose import properties
 from ..docker.images import familiar
@@ -21,15 +21,17 @@ from ..state import Record, RightRecord, State, read_json, write_json
 from . import arrival, describing
 from .arrival import Arrival
 from .forwarding import Forwarder
+from .holding import Hold
 
 
 class Landing:
     """The arrivals on one grid. The caller holds the application's exclusive lock."""
 
-    def __init__(self, engine: Engine, state: State, forwarder: Forwarder) -> None:
+    def __init__(self, engine: Engine, state: State, forwarder: Forwarder, hold: Hold) -> None:
         self._engine = engine
         self._state = state
         self._forwarder = forwarder
+        self._hold = hold
 
     def check_free(self, app: str, lock: Lock) -> None:
         """Raises LockedError unless the name is the move's, nobody's, or of an application that moved away."""
@@ -105,6 +107,10 @@ class Landing:
         if forwards:
             write_json(self._arrival_file(move), replace(self.arrival(app, move), forwards=forwards))
 
+    def expect_ports(self, arriving: Arrival, ports: tuple[Port, ...]) -> None:
+        """Write down at which ports the application will answer."""
+        write_json(self._arrival_file(arriving.lock.move), replace(arriving, ports=ports))
+
     def restore_marker(self, app: str) -> None:
         """Let the right be as it was before the application arrived."""
         record = self._state.record(app)
@@ -119,6 +125,7 @@ class Landing:
             if self._state.right(app).right is Right.HERE and describing.is_running(self._engine, app):
                 raise RightError(f"{app} runs here; move {move} must halt it before it is removed.")
             self._engine.remove(app)
+            self._hold.end(app)
         self._engine.remove_mover(move)
         self._remove_trees(self._arrival(move))
         self._engine.remove_images(read_json(list[str], self._images_file(move)) or [])

@@ -5,11 +5,15 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ..application import Container, Port, Probe
 from ..errors import UnhealthyError
 
 SECONDS = 5.0
+MARK = 0x4D4947
+"""What the packets of a probe carry, where the kernel lets us: ports that are held let them in."""
+
 _LOCAL = "127.0.0.1"
 _REFUSED = 400
 
@@ -45,14 +49,30 @@ def _is_meant(port: Port, probe: Probe) -> bool:
 
 
 def _connect(host: str, port: int) -> int:
-    socket.create_connection((host, port), SECONDS).close()
+    _marked((host, port)).close()
     return 0
 
 
 def _get(host: str, port: int, path: str) -> int:
     connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
     try:
+        connection.sock = _marked((host, port))
         connection.request("GET", path)
         return connection.getresponse().status
     finally:
         connection.close()
+
+
+def _marked(address: tuple[str, int]) -> socket.socket:
+    """A connection, marked from its first packet on."""
+    family, kind, protocol, _, place = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
+    connection = socket.socket(family, kind, protocol)
+    try:
+        connection.settimeout(SECONDS)
+        with suppress(PermissionError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK)
+        connection.connect(place)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

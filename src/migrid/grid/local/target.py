@@ -17,6 +17,7 @@ from ..state import RightRecord, State
 from ..volumes.client import Channel, Session, Survey
 from . import arrival, describing, hooks
 from .forwarding import Forwarder, NoForwarder
+from .holding import Hold, NoHold
 from .landing import Landing
 from .locking import check_lock, take_lock
 from .probing import ask
@@ -27,13 +28,19 @@ class LocalTarget:
     """`sides.Target` on this grid. Whatever a move makes is written down before it is made."""
 
     def __init__(
-        self, engine: Engine, state: State, clock: Clock | None = None, forwarder: Forwarder | None = None
+        self,
+        engine: Engine,
+        state: State,
+        clock: Clock | None = None,
+        forwarder: Forwarder | None = None,
+        hold: Hold | None = None,
     ) -> None:
         self._engine = engine
         self._state = state
         self._clock: Clock = clock or SystemClock()
         self._forwarder: Forwarder = forwarder or NoForwarder()
-        self._landing = Landing(engine, state, self._forwarder)
+        self._hold: Hold = hold or NoHold()
+        self._landing = Landing(engine, state, self._forwarder, self._hold)
 
     def facts(self) -> Facts:
         return describing.facts(self._engine, self._state, self._clock)
@@ -102,6 +109,9 @@ class LocalTarget:
 
     def start(self, app: str, move: str) -> None:
         with self._state.exclusive(app):
+            ports = arrival.published(model)
+            self._hold.check(app, ports)
+            self._landing.expect_ports(arriving, ports)
             lock = check_lock(self._state, app, move)
             record = self._landing.record(app, move)
             if lock.action is not Action.MIGRATE:
@@ -111,6 +121,7 @@ class LocalTarget:
             self._forwarder.end(app)
             self._engine.start(record.definition)
 
+            self._hold.put(app, self._landing.arrival(app, move).ports)
     def containers(self, app: str) -> tuple[Container, ...]:
         return self._engine.containers(app)
 
@@ -127,6 +138,10 @@ class LocalTarget:
     def forwards(self, app: str, source_ports: Sequence[Port]) -> tuple[Forward, ...]:
         here = [port for container in self._engine.containers(app) for port in container.ports]
         return arrival.forwards(source_ports, here, self._state.configuration().address)
+    def let_in(self, app: str, move: str) -> None:
+        check_lock(self._state, app, move)
+        self._hold.end(app)
+
 
     def halt(self, app: str, move: str) -> None:
         with self._state.exclusive(app):
@@ -154,6 +169,7 @@ class LocalTarget:
                 self._state.clear_right(app)
                 self._state.write_seconds(app, seconds)
                 self._state.write_record(replace(record, settled=True, replaced=None))
+                self._hold.end(app)
             self._landing.forget_move(move)
             lock = self._state.lock(app)
             if lock and lock.move == move:

@@ -73,7 +73,7 @@ def _downtime(notes: Mapping[str, Any], action: Action, failure: Failure | None)
     if "stop_began" not in notes:
         return 0.0
     back = failure or action is Action.SNAPSHOT
-    ends = ("source_resumed",) if back else ("handed_over_at", "healthy_at")
+    ends = ("source_resumed",) if back else ("handed_over_at", "let_in_at")
     end = next((notes[name] for name in ends if name in notes), None)
     began = notes.get("down_since", notes["stop_began"])
     return 0.0 if end is None else round(float(end) - float(began), 3)

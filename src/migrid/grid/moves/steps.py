@@ -138,6 +138,8 @@ class Steps:
     def hand_over(self) -> None:
         run = self._run
         forwards = run.at_target.ask(run.target.forwards, run.target_app, run.known.application.ports)
+        run.at_target.ask(run.target.let_in, run.target_app, run.move)
+        run.journal.note(let_in_at=run.clock.time())
         if forwards:
             run.at_source.ask(run.source.forward, run.app, run.move, forwards)
             run.journal.note(forwards=forwards, handed_over_at=run.clock.time())

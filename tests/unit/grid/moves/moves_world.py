@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from migrid.grid import names
-from migrid.grid.application import Definition, Image
+from migrid.grid.application import Definition, Image, Port
 from migrid.grid.clock import Clock
 from migrid.grid.errors import RefusedError, UnreachableError
 from migrid.grid.local.source import LocalSource
@@ -24,7 +24,6 @@ from migrid.grid.moves import request as requests
 from migrid.grid.moves.journal import Journal, Position
 from migrid.grid.moves.journal import position as journal_position
 from migrid.grid.moves.move import Move
-from migrid.grid.moves.phases import POINT_OF_NO_RETURN
 from migrid.grid.moves.report import Report
 from migrid.grid.moves.request import Request
 from migrid.grid.peers import wire
@@ -128,6 +127,21 @@ class ModelForwarder:
 
     def end(self, app: str) -> None:
         self.all.pop(app, None)
+
+
+class ModelHold:
+    """Ports that let nobody in, as a set of applications."""
+
+    def __init__(self) -> None:
+        self.all: set[str] = set()
+
+    def check(self, app: str, ports: Sequence[Port]) -> None: ...
+
+    def put(self, app: str, ports: Sequence[Port]) -> None:  # noqa: ARG002
+        self.all.add(app)
+
+    def end(self, app: str) -> None:
+        self.all.discard(app)
 
 
 class Load:
@@ -273,11 +287,12 @@ class Grid:
         self.engine = ModelEngine(root / name / name, self.clock, load)
         self.engine.spend = clock.spend
         self.forwarder = ModelForwarder()
+        self.hold = ModelHold()
         alone = name == "grid-a"
         engine: Any = Spied(self.engine, f"{name} engine", CHANGES, reached, alone)
         state: Any = Spied(self.state, f"{name} state", MEMORIES, reached, alone)
         self.source = LocalSource(engine, state, self.clock, self.forwarder)
-        self.target = LocalTarget(engine, state, self.clock, self.forwarder)
+        self.target = LocalTarget(engine, state, self.clock, self.forwarder, self.hold)
         load.engines[name] = self.engine
         self.configure({})
 
@@ -297,6 +312,7 @@ class Grid:
             "networks": sorted(self.engine._content.networks),
             "applications": [app for app in self.state.applications() if self.state.record(app)],
             "movers": sorted(self.engine.movers()),
+            "held": sorted(self.hold.all),
             "leftovers": sorted(self._leftovers()),
         }
 
@@ -385,16 +401,8 @@ class World:
         for grid in (self.a, self.b):
             grid.engine.look()
             for project in sorted(name for engine, name in self.load.running if engine == grid.name):
-                if self._is_open(grid, project):
+                if project not in grid.hold.all:
                     self.load.write(grid.engine, project)
-
-    def _is_open(self, grid: Grid, project: str) -> bool:
-        """Nobody comes to a target before it is healthy."""
-        record = grid.state.record(project)
-        if record is None or record.settled or record.arrived_by is None:
-            return True
-        directory = grid.state.move_directory(record.arrived_by)
-        return POINT_OF_NO_RETURN[Action.MIGRATE] in journal_position(directory / "journal.jsonl").ended
 
     def request(self, **changes: Any) -> Request:
         asked = requests.parse({"app": APP, "source_grid": "grid-a", "target_grid": "grid-b"})
