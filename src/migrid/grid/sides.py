@@ -8,7 +8,7 @@ asked again.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -139,8 +139,11 @@ class Target(Protocol):
 
     def missing_images(self, images: Sequence[Image]) -> tuple[Image, ...]: ...
 
-    def load_images(self, move: str, images: Sequence[Image], channel: Channel) -> None:
-        """Take in the archive of the images that are missing here, and let their references name them."""
+    def load_images(
+        self, move: str, images: Sequence[Image], channel: Channel, let_pass: Callable[[int], None]
+    ) -> None:
+        """Take in the archive of the images that are missing here, and let their references name them. `let_pass` is
+        told the size of each piece that has come, and may hold up the next."""
 
     def survey(self, move: str, trees: Sequence[Tree], channel: Channel) -> Survey:
         """Ask the sender of these trees at the other end of the channel what there is; nothing stays here."""

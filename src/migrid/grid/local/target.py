@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..application import Application, Container, Finding, HookPoint, Image, Port, Tree, TreeKind
@@ -20,6 +20,7 @@ from .forwarding import Forwarder, NoForwarder
 from .holding import Hold, NoHold
 from .landing import Landing
 from .locking import check_lock, take_lock
+from .metering import metered
 from .probing import ask
 from .target_findings import findings
 
@@ -61,9 +62,11 @@ class LocalTarget:
         present = set(self._engine.info().images.values())
         return tuple(image for image in images if image.id not in present)
 
-    def load_images(self, move: str, images: Sequence[Image], channel: Channel) -> None:
+    def load_images(
+        self, move: str, images: Sequence[Image], channel: Channel, let_pass: Callable[[int], None]
+    ) -> None:
         self._landing.expect_images(move, self.missing_images(images))
-        with os.fdopen(os.dup(channel.reader), "rb") as stream:
+        with metered(os.dup(channel.reader), let_pass) as stream:
             self._engine.load_images(stream)
         self._landing.name_images(images)
 
@@ -106,22 +109,22 @@ class LocalTarget:
             found = arrival.obstacles(arriving, model, self._engine.info())
             if found:
                 raise BlockedError(found)
-
-    def start(self, app: str, move: str) -> None:
-        with self._state.exclusive(app):
             ports = arrival.published(model)
             self._hold.check(app, ports)
             self._landing.expect_ports(arriving, ports)
+
+    def start(self, app: str, move: str) -> None:
+        with self._state.exclusive(app):
             lock = check_lock(self._state, app, move)
             record = self._landing.record(app, move)
             if lock.action is not Action.MIGRATE:
                 raise RightError(f"{app} is a copy: a snapshot never starts it.")
             self._landing.remember_forwards(app, move)
             self._state.write_right(app, RightRecord(Right.HERE, move))
+            self._hold.put(app, self._landing.arrival(app, move).ports)
             self._forwarder.end(app)
             self._engine.start(record.definition)
 
-            self._hold.put(app, self._landing.arrival(app, move).ports)
     def containers(self, app: str) -> tuple[Container, ...]:
         return self._engine.containers(app)
 
@@ -135,13 +138,13 @@ class LocalTarget:
         check_lock(self._state, app, move)
         hooks.run(self._engine, describing.definition(self._engine, self._state, app), point, environment)
 
-    def forwards(self, app: str, source_ports: Sequence[Port]) -> tuple[Forward, ...]:
-        here = [port for container in self._engine.containers(app) for port in container.ports]
-        return arrival.forwards(source_ports, here, self._state.configuration().address)
     def let_in(self, app: str, move: str) -> None:
         check_lock(self._state, app, move)
         self._hold.end(app)
 
+    def forwards(self, app: str, source_ports: Sequence[Port]) -> tuple[Forward, ...]:
+        here = [port for container in self._engine.containers(app) for port in container.ports]
+        return arrival.forwards(source_ports, here, self._state.configuration().address)
 
     def halt(self, app: str, move: str) -> None:
         with self._state.exclusive(app):
@@ -166,10 +169,10 @@ class LocalTarget:
         with self._state.exclusive(app):
             record = self._state.record(app)
             if record and self._landing.is_arriving(app, move):
+                self._hold.end(app)
                 self._state.clear_right(app)
                 self._state.write_seconds(app, seconds)
                 self._state.write_record(replace(record, settled=True, replaced=None))
-                self._hold.end(app)
             self._landing.forget_move(move)
             lock = self._state.lock(app)
             if lock and lock.move == move:

@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import TypeVar
 
 from ..errors import GridError
-from ..volumes.client import Channel, Progress, Round, Session, Survey, Verification
-from .progress import NOTHING_COPIED
+from ..volumes.client import Channel, Round, Session, Survey, Verification
+from .meter import Meter
 from .run import Run
 
 Answer = TypeVar("Answer")
@@ -21,17 +21,16 @@ class Copying:
         self._run = run
         self._session: Session | None = None
         self._channel: Channel | None = None
-        self._began = 0.0
 
     def survey(self) -> Survey:
-        return self._ask(lambda session: session.survey())
+        return self._ask(lambda session, _: session.survey())
 
     def round(self, final: bool) -> Round:
         limit = self._run.request.bandwidth_limit
-        return self._ask(lambda session: session.round(final, limit, self._progress))
+        return self._ask(lambda session, meter: session.round(final, limit, meter.show))
 
     def verify(self) -> Verification:
-        return self._ask(lambda session: session.verify(self._progress))
+        return self._ask(lambda session, meter: session.verify(meter.show))
 
     def close(self) -> None:
         """End the session; the next round opens another."""
@@ -43,14 +42,14 @@ class Copying:
             if channel:
                 channel.close()
 
-    def _ask(self, question: Callable[[Session], Answer]) -> Answer:
+    def _ask(self, question: Callable[[Session, Meter], Answer]) -> Answer:
         return self._run.at_both.ask(self._once, question)
 
-    def _once(self, question: Callable[[Session], Answer]) -> Answer:
-        self._began = self._run.clock.time()
+    def _once(self, question: Callable[[Session, Meter], Answer]) -> Answer:
+        meter = Meter(self._run)
         try:
-            answer = question(self._open())
-            self._run.progress.update(**NOTHING_COPIED)
+            answer = question(self._open(), meter)
+            meter.end()
             return answer
         except BaseException:
             self.close()
@@ -62,21 +61,3 @@ class Copying:
             self._channel = run.source.trees(run.app, run.move)
             self._session = run.at_target.ask(run.target.receive, run.target_app, run.move, self._channel)
         return self._session
-
-    def _progress(self, now: Progress) -> None:
-        run = self._run
-        passed = run.clock.time() - self._began
-        rate = now.bytes / passed if passed > 0 else 0.0
-        known = now.total_bytes is not None and rate > 0 and passed > 1.0
-        left = max((now.total_bytes or 0) - now.bytes, 0) / rate if known else None
-        predicted = run.progress.now.predicted_downtime_seconds
-        told = run.progress.update_sometimes(
-            bytes=now.bytes,
-            total_bytes=now.total_bytes,
-            files=now.files,
-            rate=rate,
-            eta_seconds=None if left is None else left + (predicted or 0.0),
-            waiting_for="",
-        )
-        if told:
-            run.check()

@@ -11,6 +11,7 @@ from ..sides import Action
 from ..volumes.client import Round
 from . import asking, health, prediction
 from .copying import Copying
+from .meter import Meter
 from .phases import Phase
 from .prediction import Seen
 from .request import DestroySource
@@ -137,9 +138,9 @@ class Steps:
 
     def hand_over(self) -> None:
         run = self._run
-        forwards = run.at_target.ask(run.target.forwards, run.target_app, run.known.application.ports)
         run.at_target.ask(run.target.let_in, run.target_app, run.move)
         run.journal.note(let_in_at=run.clock.time())
+        forwards = run.at_target.ask(run.target.forwards, run.target_app, run.known.application.ports)
         if forwards:
             run.at_source.ask(run.source.forward, run.app, run.move, forwards)
             run.journal.note(forwards=forwards, handed_over_at=run.clock.time())
@@ -167,11 +168,13 @@ class Steps:
             return
         engine = run.known.target.engine
         known = frozenset(engine.layers if engine.keeps_layers else ())
+        meter = Meter(run)
         channel = run.source.images(run.app, run.move, [image.id for image in missing], known)
         try:
-            run.target.load_images(run.move, missing, channel)
+            run.target.load_images(run.move, missing, channel, meter.let_pass)
         finally:
             channel.close()
+        meter.end()
 
     def _precopy_round(self) -> float:
         """One round with its verification; the downtime that is predicted after it."""
