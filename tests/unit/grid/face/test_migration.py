@@ -142,10 +142,12 @@ def test_no_source_lists_what_there_is() -> None:
     with pytest.raises(UnknownError) as caught:
         find(answers)
     assert str(caught.value).splitlines() == [
-        "shop is on no grid that it could move from.",
+        "shop is on grid-b already, and on no other grid that it could move from.",
         "  grid-a has shop (moved away to grid-b as shop), blog (running)",
         "  grid-b (the target) has shop (running)",
     ]
+    with pytest.raises(UnknownError, match=r"^shop is on no grid that it could move from\.\n  grid-a has blog"):
+        find({"grid-a": Answer((app("blog"),)), "grid-b": Answer()})
 
 
 def test_a_move_under_way_is_taken_up_again() -> None:
