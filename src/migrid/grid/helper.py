@@ -42,9 +42,9 @@ class Started:
 def start_move(state: State, request: Request, helpers: Helpers | None = None) -> Started:
     """Let MigHelper carry out what is asked for.
 
-    If that move is under way already, it is taken up: it gets the `cut_over` of this request, and a MigHelper if it has
-    none. Raises LockedError when another move has the application's name on this grid, UnknownError when the source is
-    no peer of it.
+    If that move is under way already, it is taken up: it gets the `cut_over` of this request, if there is one, and a
+    MigHelper if it has none. Raises LockedError when another move has the application's name on this grid, UnknownError
+    when the source is no peer of it.
     """
     app = request.target_app
     peer_of(state, request.source_grid)
@@ -100,7 +100,8 @@ def _taken_up(state: State, request: Request) -> str | None:
     others = {move: asked for move, asked in unfinished(state).items() if asked.target_app == request.target_app}
     for move, asked in others.items():
         if _aim(asked) == _aim(request):
-            control.cut_over(state.move_directory(move), request.cut_over)
+            if request.cut_over:
+                control.cut_over(state.move_directory(move), request.cut_over)
             return move
     if others and not request.override_lock:
         move, asked = next(iter(others.items()))

@@ -35,7 +35,7 @@ class Request:
     """One move as it was asked for.
 
     `stop_timeout` is in seconds, None for what each container says. `bandwidth_limit` is in bytes a second. `cut_over`
-    is in seconds since 1970 when it is a time.
+    is empty for when it is ready, unless a move that is taken up was asked for another time.
     """
 
     app: str
@@ -45,7 +45,7 @@ class Request:
     action: Action = Action.MIGRATE
     stop_timeout: float | None = None
     bandwidth_limit: int | None = None
-    cut_over: str = CutOver.WHEN_READY.value
+    cut_over: str = ""
     destroy_source: DestroySource = DestroySource.AFTER_HEALTHY
     override_lock: bool = False
     plan_only: bool = False
@@ -75,7 +75,7 @@ def cut_over(value: Any) -> str:
 
 def cut_over_at(value: str) -> float | None:
     """The time that a checked `cut_over` means: seconds since 1970, 0 for now, None for when it is ready."""
-    if value == CutOver.WHEN_READY.value:
+    if value in ("", CutOver.WHEN_READY.value):
         return None
     return 0.0 if value == CutOver.NOW.value else _moment(value)
 

@@ -56,6 +56,7 @@ def test_the_same_move_is_taken_up(grid_a: State, helpers: FakeHelpers, start: S
     second = start(cut_over="now")
     assert second == helper.Started(first.move, attached=True)
     assert helpers.running == {"shop": first.move}
+    start()
     assert Control(grid_a.move_directory(first.move), asked()).cut_over_at == 0.0
 
 
