@@ -83,4 +83,5 @@ class GateHost:
     def thaw(self) -> None:
         """End a connection that was frozen."""
         if (self.place / "frozen").exists():
-            os.kill(int((self.place / "frozen").read_text()), signal.SIGKILL)
+            for process in (self.place / "frozen").read_text().split():
+                os.kill(int(process), signal.SIGKILL)

@@ -48,7 +48,7 @@ class Sample:
             os.kill(session(), signal.SIGKILL)
         if self._ordered("freeze-connection"):
             os.kill(session(), signal.SIGSTOP)
-            (self.place / "frozen").write_text(str(session()))
+            (self.place / "frozen").write_text(f"{session()} {os.getpid()}")
             signal.pause()
         if self._ordered("fail"):
             raise ValueError("a secret detail")
