@@ -40,13 +40,13 @@ def test_there_and_back(place: Place, operator: Operator, writing: load.Load) ->
     struck = faults.strike(place.here.grid, "precopy", "true")
     waiting = operator.start_move(app=APP, target_grid=place.here.grid.name, cut_over=in_seconds(3600))
     struck.happened()
-    at = in_seconds(30)
+    at = in_seconds(20)
     back = operator.move(app=APP, target_grid=place.here.grid.name, cut_over=at).succeeded()
     assert waiting.end().succeeded()["move"] == back["move"]
     returned = Shop(place.here.grid)
     check_arrival(returned, Place(moved, place.here.grid), back, files)
     stopped = check_writes(writing, returned).outages[-1].since - datetime.fromisoformat(at).timestamp()
-    assert -0.5 < stopped < 30, "it was stopped at another time than asked for"
+    assert -0.5 < stopped < 10, "it was stopped at another time than asked for"
 
 
 def in_seconds(seconds: float) -> str:
