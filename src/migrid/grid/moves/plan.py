@@ -69,7 +69,7 @@ def make(request: Request, application: Application, findings: Sequence[Finding]
         items=tuple(_items(application, basis.missing_images)),
         survey=basis.survey,
         rate=rate,
-        total_seconds=prediction.first_copy(survey, image_bytes, rate) + downtime,
+        total_seconds=prediction.before_stop(survey, image_bytes, rate) + downtime,
         downtime_seconds=downtime,
     )
 

@@ -15,6 +15,8 @@ MAX_ROUNDS = 12
 FALLS_ENOUGH = 0.9
 USUAL_RATE = 100e6
 FILES_A_SECOND = 100_000.0
+IMAGES_RATE = 50e6
+AROUND_SECONDS = 12.0
 VERBS_SECONDS = 0.1
 PAUSE_BETWEEN_ROUNDS = 60.0
 READY_BEFORE = 1.5
@@ -102,9 +104,11 @@ def next_moment(last: Seen, at: float) -> float:
     return at if last.began >= just_before else min(last.ended + PAUSE_BETWEEN_ROUNDS, just_before)
 
 
-def first_copy(survey: Survey, image_bytes: int, bytes_a_second: float) -> float:
-    """The seconds until everything has crossed once."""
-    return (survey.bytes + image_bytes) / bytes_a_second + survey.files / FILES_A_SECOND
+def before_stop(survey: Survey, image_bytes: int, bytes_a_second: float) -> float:
+    """The seconds until everything has crossed once, and for what a move makes and asks besides. An engine takes in
+    images more slowly than they come."""
+    images = image_bytes / min(bytes_a_second, IMAGES_RATE)
+    return AROUND_SECONDS + images + survey.bytes / bytes_a_second + survey.files / FILES_A_SECOND
 
 
 def _guessed_stop(application: Application, stop_timeout: float | None) -> float:
