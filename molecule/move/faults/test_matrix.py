@@ -159,8 +159,8 @@ def ended(moment: Moment) -> str:
         moment.run.end(600)
 
     def report() -> str:
-        moves = {one["move"]: one for one in moment.place.there.mig_grid("moves")}
-        return str(moves.get(moment.move, {}).get("result") or "")
+        found = {one["move"]: one["report"] or {} for one in moment.place.there.mig_grid("moves")}[moment.move]
+        return "" if found.get("left_to_do") else str(found.get("result", ""))
 
     return until(report, f"the move {moment.move} ends", 600, pause=1)
 
