@@ -48,6 +48,8 @@ class Receiver:
                 manifest, examined, changed, entries = self._take(writer, Paced(progress))
                 writer.finish()
                 self._keep(writer)
+                if not final:
+                    self._state.tidy(self._held)
             except (UnreachableError, _SenderError):
                 if not self._wire.is_cancelled:
                     writer.suspend()

@@ -4,8 +4,8 @@ The directory has the file `known`, and while the trees are being written the ma
 before the first change of a round, and goes when the trees have been synchronized and `known` says what they hold. So
 when the mark is there, or `known` is not, only the trees themselves tell what has arrived.
 
-`known` begins with all that was held once, and goes on with what each round has changed, until that is more than what
-it began with: so the cost of remembering a round follows what has changed.
+`known` begins with all that was held once, and goes on with what each round has changed: so the cost of remembering a
+round follows what has changed. When that is more than what it began with, and there is time, it is written anew.
 """
 
 from __future__ import annotations
@@ -77,12 +77,17 @@ class State:
 
     def add(self, held: Mapping[bytes, Held], changed: Collection[bytes]) -> None:
         """The same, when since the last time only the entries at these paths have changed, or gone."""
-        if self._first_bytes == 0 or self._added_bytes > self._first_bytes:
+        if self._first_bytes == 0:
             self.save(held)
             return
         with self._known.open("ab") as stream:
             self._added_bytes += _write(stream, held, changed)
         self._mend()
+
+    def tidy(self, held: Mapping[bytes, Held]) -> None:
+        """Begin anew if much was added to what was held once."""
+        if self._added_bytes > self._first_bytes:
+            self.save(held)
 
     def load(self) -> dict[bytes, Held] | None:
         """What was remembered; None if that may not be what the trees hold."""
