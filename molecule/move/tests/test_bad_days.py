@@ -15,12 +15,14 @@ LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
 
 def test_everybody_dies_while_it_is_copied(place: Place, operator: Operator) -> None:
-    """Ansible, MigHelper, and both engines; the second run finds the move and brings it to its end."""
-    struck = faults.strike(place.there, "precopy", "true")
+    """Ansible, MigHelper, and both engines; the second run finds the move and brings it to its end, although MigHelper
+    dies twice between the two who may run."""
+    kill = faults.kill_helper(APP)
+    struck = faults.strikes(place.there, {"precopy": "true", "release": kill, "start": kill})
     first = operator.start_move(app=APP, target_grid=place.there.name, cut_over=LATER)
-    move = struck.happened()
+    move = struck.happened("precopy")
     first.kill()
-    place.there.run(faults.to_helper("KILL", APP))
+    place.there.run(kill)
     again(place.there, move, "MigHelper goes on after its death")
     faults.crash_engine(place.there)
     again(place.there, move, "MigHelper goes on after the engine's crash")
@@ -30,7 +32,7 @@ def test_everybody_dies_while_it_is_copied(place: Place, operator: Operator) -> 
     other = operator.move(app=APP, target_grid=place.there.name, target_app="other").failed()
     assert move in other
     report = operator.move(app=APP, target_grid=place.there.name, cut_over="now").succeeded()
-    assert report["move"] == move
+    assert {struck.happened("release"), struck.happened("start"), report["move"]} == {move}
     assert report["result"] == "migrated"
     assert runs(place.there)
 
@@ -42,21 +44,22 @@ def again(target: Grid, move: str, what: str) -> None:
 
 
 def test_a_move_that_nothing_stops(place: Place, operator: Operator) -> None:
-    """The source's engine restarts, the network breaks, and MigHelper dies behind the point of no return."""
-    stopped, verifying, handing_over = (
-        faults.strike(place.there, phase, faults.to_helper(signal, APP))
-        for phase, signal in (("delta", "STOP"), ("verify", "STOP"), ("hand_over", "KILL"))
-    )
+    """MigHelper dies in each phase that other tests leave alone. Before the last copy the source's engine restarts, and
+    before the proof of it the network breaks."""
+    deaths = "preflight", "lock", "images", "provision", "hand_over", "destroy_source", "clean_up"
+    kill, freeze = faults.kill_helper(APP), faults.to_helper("STOP", APP)
+    struck = faults.strikes(place.there, dict.fromkeys(deaths, kill) | dict.fromkeys(("delta", "verify"), freeze))
     run = operator.start_move(app=APP, target_grid=place.there.name)
-    stopped.happened()
+    struck.happened("delta")
     faults.restart_engine(place.here.grid)
     assert not runs(place.here.grid), "what has no right to run came back with the engine"
     place.there.run(faults.to_helper("CONT", APP))
-    verifying.happened()
+    struck.happened("verify")
     with faults.cut_off(place.there, place.here.grid):
         place.there.run(faults.to_helper("CONT", APP))
         place.there.run("sleep 3")
-    handing_over.happened()
+    for phase in deaths:
+        struck.happened(phase)
     assert run.end().succeeded()["result"] == "migrated"
     assert Shop(place.there).healthy()
 

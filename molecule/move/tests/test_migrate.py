@@ -133,10 +133,13 @@ def test_a_kept_source_under_another_name(place: Place, operator: Operator) -> N
 
 
 def test_a_snapshot(place: Place, operator: Operator, grids: tuple[Grid, ...], witness: Witness) -> None:
-    """The source runs on; the copy stays stopped until somebody starts it, and then it works by itself."""
+    """The source runs on, though MigHelper dies just before; the copy stays stopped until somebody starts it, and then
+    it works by itself."""
+    struck = faults.strike(place.there, "resume_source", faults.kill_helper("copy"))
     files, before = place.here.every_kind_of_file(), len(place.here.writes().database)
     options = {"app": APP, "target_grid": place.there.name, "target_app": "copy", "action": "snapshot"}
     report = operator.move(**options).succeeded()
+    assert struck.happened() == report["move"]
     assert report["result"] == "snapshotted"
     assert report["verified"]
     assert find(grids).here == place.here

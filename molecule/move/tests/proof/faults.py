@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .grids import STATE, Grid
 from .waiting import until
@@ -17,10 +18,10 @@ START_ENGINE = "systemctl reset-failed docker; systemctl start docker"
 VOLUMES = "/var/lib/docker/volumes"
 STRIKE = """
 import json, os, subprocess, sys, time
-root, phase, since, seconds, command = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4]), sys.argv[5]
+root, since, seconds, commands = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), json.loads(sys.argv[4])
 print("watching", flush=True)
 read = {}
-while time.time() < since + seconds:
+while commands and time.time() < since + seconds:
     for move in os.listdir(root) if os.path.isdir(root) else ():
         path = os.path.join(root, move, "journal.jsonl")
         if not os.path.exists(path) or os.stat(path).st_size == read.get(path):
@@ -29,10 +30,10 @@ while time.time() < since + seconds:
         read[path] = len(content.encode())
         for line in content.splitlines():
             entry = json.loads(line) if line.endswith("}") else {}
-            if entry.get("event") == "begin" and entry["data"]["phase"] == phase and entry["time"] >= since:
-                done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-                print(move, done.returncode, done.stderr, flush=True)
-                raise SystemExit
+            phase = entry["data"]["phase"] if entry.get("event") == "begin" and entry["time"] >= since else ""
+            if phase in commands:
+                done = subprocess.run(["bash", "-c", commands.pop(phase)], capture_output=True, text=True)
+                print(json.dumps([phase, move, done.returncode, done.stderr]), flush=True)
     time.sleep(0.003)
 """
 PATIENCE = 120.0
@@ -40,39 +41,56 @@ PATIENCE = 120.0
 
 @dataclass
 class Strike:
-    """A command that runs on a host as soon as a move to a grid begins a phase."""
+    """Commands that run on a host as soon as a move to a grid begins their phases."""
 
-    phase: str
+    phases: tuple[str, ...]
     process: subprocess.Popen[str]
+    struck: dict[str, tuple[str, int, str]] = field(default_factory=dict)
 
-    def happened(self) -> str:
-        """The move that was struck."""
-        printed, errors = self.process.communicate(timeout=2 * PATIENCE)
-        assert printed, f"no move began the phase {self.phase} within {PATIENCE:.0f} s {errors}"
-        move, status, *words = printed.split()
-        assert status == "0", " ".join(words)
+    def happened(self, phase: str = "") -> str:
+        """The move that was struck in a phase; in the only one, if there are no others."""
+        wanted = phase or self.phases[0]
+        assert self.process.stdout
+        while wanted not in self.struck:
+            line = self.process.stdout.readline()
+            assert line, f"no move began the phase {wanted} within {PATIENCE:.0f} s"
+            name, *what = json.loads(line)
+            self.struck[name] = tuple(what)
+        if len(self.struck) == len(self.phases):
+            self.process.wait()
+            self.process.stdout.close()
+        move, status, words = self.struck[wanted]
+        assert status == 0, words
         return move
 
 
 def strike(target: Grid, phase: str, command: str) -> Strike:
     """Let a command run on the target's host when the next move there begins a phase."""
+    return strikes(target, {phase: command})
+
+
+def strikes(target: Grid, commands: Mapping[str, str]) -> Strike:
+    """The same for several phases of that move."""
     words = ["docker", "exec", "--interactive", target.name, "python3", "-"]
-    arguments = [f"{STATE}/moves", phase, str(time.time()), str(PATIENCE), command]
-    process = subprocess.Popen(
-        [*words, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    arguments = [f"{STATE}/moves", str(time.time()), str(PATIENCE), json.dumps(commands)]
+    process = subprocess.Popen([*words, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin
     assert process.stdout
     process.stdin.write(STRIKE)
     process.stdin.close()
-    process.stdin = None
     assert process.stdout.readline() == "watching\n"
-    return Strike(phase, process)
+    return Strike(tuple(commands), process)
 
 
 def to_helper(signal: str, app: str) -> str:
     """The command that sends MigHelper a signal behind the engine's back."""
     return f"kill -{signal} $(docker top MigHelper_{app} -o pid | tail -n +2)"
+
+
+def kill_helper(app: str) -> str:
+    """The command that kills MigHelper as soon as it runs, which it does not just after it was killed before."""
+    killed = f"{to_helper('KILL', app)} 2>/dev/null"
+    return f"until {killed}; do docker inspect MigHelper_{app} >/dev/null || exit 1; done"
 
 
 def restart_engine(grid: Grid) -> None:
