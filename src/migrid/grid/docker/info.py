@@ -15,6 +15,9 @@ from .inspect import Data, chain_ids, is_running, keeps_layers, ports
 
 Published = tuple[str, int, str, str]
 
+_ATTEMPTS = 5
+"""The engine now and then loses what a container printed that ends at once."""
+
 
 def read_info(cli: DockerCli, helper_image: str) -> EngineInfo:
     """`helper_image` helps to see the engine's file system where its directory is not visible from here."""
@@ -82,4 +85,7 @@ def _volumes_file_system(cli: DockerCli, info: Any, helper_image: str) -> docker
     mount = f"type=bind,source={volumes},target=/volumes,readonly"
     program, *arguments = docker_host.STAT
     options = ("--rm", "--pull", "never", "--network", "none", "--read-only", "--mount", mount, "--entrypoint", program)
-    return docker_host.file_system(cli.run("run", *options, helper_image, *arguments, "/volumes"))
+    for _ in range(_ATTEMPTS):
+        if said := cli.run("run", *options, helper_image, *arguments, "/volumes").strip():
+            return docker_host.file_system(said)
+    raise EngineError(f"The engine lost what `{program}` said of {volumes}. See `journalctl -u docker`.")

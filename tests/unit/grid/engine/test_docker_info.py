@@ -10,6 +10,7 @@ import captured
 import pytest
 from standin import StandIn
 
+from migrid.grid.docker.cli import DockerCli
 from migrid.grid.docker.info import read_info
 from migrid.grid.errors import EngineError
 
@@ -75,3 +76,21 @@ def test_a_directory_that_is_not_visible_is_looked_at_from_a_container(tmp_path:
 def test_without_an_image_to_look_from_that_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="/nowhere/volumes is not visible here"):
         read_info(StandIn(tmp_path, answers(Path("/nowhere"))).cli, "")
+
+
+def test_what_the_engine_loses_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, lost, run = StandIn(tmp_path, answers(Path("/nowhere"))), iter(["", "\n"]), DockerCli.run
+
+    def forgetful(self: DockerCli, *arguments: str, **options: float) -> str:
+        text = run(self, *arguments, **options)
+        return next(lost, text) if arguments[0] == "run" else text
+
+    monkeypatch.setattr(DockerCli, "run", forgetful)
+    assert read_info(asked.cli, "helper:1").free_bytes == 4096000
+    assert sum(command.startswith("run") for command in asked.commands) == 3
+
+
+def test_an_engine_that_loses_everything_is_an_error(tmp_path: Path) -> None:
+    silent = {**answers(Path("/nowhere")), "run": {"output": ""}}
+    with pytest.raises(EngineError, match="lost what `stat` said of /nowhere/volumes"):
+        read_info(StandIn(tmp_path, silent).cli, "helper:1")
