@@ -12,7 +12,10 @@ from typing import Any
 
 import yaml
 
+from migrid.provision.options import options, variable_name
+
 PROJECT = Path(__file__).resolve().parents[2]
+OPTIONS = PROJECT / "src/migrid/provision/options.toml"
 REFERENCE = PROJECT / "docs" / "reference"
 NOTE = "<!-- Made by bin/reference from {source}. -->"
 TYPES = {"str": "text", "int": "whole number", "bool": "true or false", "dict": "dictionary", "raw": "any value"}
@@ -23,6 +26,7 @@ Document = dict[str, Any]
 
 def main() -> int:
     pages = dict(role_pages()) | dict(module_pages())
+    pages["options.md"] = page("Options of MiG's generator", OPTIONS, fates())
     pages["README.md"] = index(pages)
     outdated = sorted(name for name in pages.keys() | present() if pages.get(name) != content(name))
     if "--check" in sys.argv[1:]:
@@ -78,6 +82,23 @@ def variable(name: str, details: Document) -> Iterator[str]:
     yield f"*{properties(details)}*"
     yield from paragraphs(details)
     yield items(details.get("options"))
+
+
+def fates() -> Iterator[str]:
+    """What became of each option of MiG's configuration generator."""
+    known = options()
+    yield "What became of each option of MiG's `generateconfs.py`. `mig import-site` goes by this table."
+    yield "## Variables"
+    yield "\n".join(f"- `--{name}` is `{variable_name(name)}`." for name in sorted(known.variable))
+    yield "## Another name"
+    yield "\n".join(f"- `--{name}` is `--{later}` now." for name, later in sorted(known.successor.items()))
+    yield "## Not there yet"
+    yield "Accepted only in the value that turns the part off."
+    yield "\n".join(f"- `--{name}` (`{plain(off)}`): {part}." for name, (off, part) in sorted(known.not_yet.items()))
+    yield "## Not needed"
+    yield "\n".join(f"- `--{name}`: {why}." for name, why in sorted(known.not_needed.items()))
+    yield "## To decide anew"
+    yield "\n".join(f"- `--{name}`: {what}." for name, what in sorted(known.decide.items()))
 
 
 def module_pages() -> Iterator[tuple[str, str]]:

@@ -12,9 +12,11 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
+from migrid.provision.import_site import import_site
 from migrid.site.configuration import load
 
 ROLES = Path(__file__).parents[2] / "roles"
+EXAMPLES = sorted((ROLES.parent / "tests/data/generator").iterdir())
 MIG = Path(sys.executable).with_name("mig")
 NAMES = {"mig_base_fqdn": "mig.test", "mig_public_fqdn": "www.mig.test", "mig_sid_fqdn": "sid.mig.test"}
 INVENTORIES: dict[str, dict[str, Any]] = {
@@ -24,6 +26,7 @@ INVENTORIES: dict[str, dict[str, Any]] = {
     "places of its own": {"mig_home": "/srv/mig", "mig_state": "/srv/mig/state", "mig_code": "/srv/code"},
     "people": {"mig_support_email": "Support <support@mig.test>", "mig_admin_email": "a@mig.test, b@mig.test"},
     "signs": {"mig_title": '100% "Grid" & Søn\'s %(state_path)s', "mig_short_title": "50%"},
+    **{f"imported {path.stem}": import_site(path.read_text()).variables for path in EXAMPLES},
     "policy": {"mig_password_policy": "CUSTOM:12:3", "mig_log_level": "debug"},
 }
 

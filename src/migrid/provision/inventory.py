@@ -21,10 +21,9 @@ from ..site.users import parse_entries
 from ..site.values import WrongValueError
 from . import grids
 from .certificates import certificate_problems
+from .options import option_of, options, variable_name
 
 PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "system_container_", "grid_")
-
-RENAMED = {"mig_public_port": "mig_public_http_port"}
 
 
 @dataclass(frozen=True)
@@ -49,19 +48,43 @@ def problems(values: Mapping[str, Any], known: Collection[str]) -> list[Problem]
     ``known`` are the names of all options of all roles. A variable whose value is not of its type is left out of
     ``values`` by the caller, who has reported it.
     """
-    return [*_unknown(values, known), *_malformed(values), *_listen_addresses(values), *_contradictions(values)]
+    return [
+        *_unknown(values, known),
+        *_not_yet(values),
+        *_malformed(values),
+        *_listen_addresses(values),
+        *_contradictions(values),
+    ]
 
 
 def _unknown(values: Mapping[str, Any], known: Collection[str]) -> Iterator[Problem]:
     for name in sorted(values):
         if not name.startswith(PREFIXES) or name in known:
             continue
-        if name in RENAMED:
-            yield Problem(name, f"this variable is called {RENAMED[name]} here; rename it")
-            continue
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
-        hint = f"did you mean {close[0]}?" if close else "docs/reference lists all variables; remove or rename it"
-        yield Problem(name, f"no role has a variable of this name; {hint}")
+        option = option_of(name)
+        if option is None:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+            hint = f"did you mean {close[0]}?" if close else "docs/reference lists all variables; remove or rename it"
+            yield Problem(name, f"no role has a variable of this name; {hint}")
+        elif message := _ended(option):
+            yield Problem(name, message)
+
+
+def _ended(option: str) -> str:
+    """Why an option of MiG's configuration generator is no variable any more; empty: it is accepted."""
+    table = options()
+    if option in table.successor:
+        return f"this variable is called {variable_name(table.present(option))} here; rename it"
+    if option in table.not_needed:
+        return f"nothing has to be said of this any more: {table.not_needed[option]}; remove it"
+    return table.decide.get(option, "")
+
+
+def _not_yet(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for option, (off, part) in options().not_yet.items():
+        name = variable_name(option)
+        if name in values and not options().not_yet[option].is_off(values[name]):
+            yield Problem(name, f"{values[name]!r} asks for what is not there yet: {part}; write {off!r} or remove it")
 
 
 def _account(value: str) -> str:

@@ -49,7 +49,8 @@ def build(checkout: Path, directory: Path) -> Path:
 
 
 def _files(checkout: Path) -> list[Path]:
-    found = [checkout / PARTS[0], *(checkout / PARTS[1]).rglob("*.py")]
+    package = (path for path in (checkout / PARTS[1]).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    found = [checkout / PARTS[0], *package]
     if len(found) == 1:
         raise FileNotFoundError(f"{checkout} holds no {PARTS[1]}")
     return found

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..table import table
 from . import checkconf, status, status_page
-from .commands import arguments, edit, listing
+from .commands import arguments, edit, import_site, listing
 from .configuration import DEFAULT_PATH, default_path, load, read
 from .errors import ConfigurationError, MigError
 from .state_tree import kept_homes
@@ -126,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")
     page_help = "write index.html and status.json there; the exit status is 0 when they are written"
     form.add_argument("--html", metavar="DIRECTORY", type=Path, help=page_help)
+    import_site.add_import_site(add)
     return parser
 
 

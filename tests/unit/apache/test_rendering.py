@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
+
+from migrid.provision.import_site import import_site
 
 EVERY_KIND = {
     "name": "extra",
@@ -49,6 +52,26 @@ INVENTORIES: dict[str, dict[str, Any]] = {
         "apache_log_level": "debug",
     },
 }
+EXAMPLES = sorted((Path(__file__).parents[2] / "data/generator").iterdir())
+
+
+def imported(example: Path) -> dict[str, Any]:
+    """The variables of a site of MiG. An account of the test's own serves it."""
+    variables = import_site(example.read_text()).variables
+    return {name: value for name, value in variables.items() if name not in ("mig_user", "mig_group", "mig_certs")}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_apache_accepts_an_imported_site(new_site: Callable[..., Any], example: Path) -> None:
+    checked = new_site(**imported(example)).check()
+    assert (checked.returncode, checked.stderr.splitlines()[-1]) == (0, "Syntax OK"), checked.stderr
+
+
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if "centos" in path.stem], ids=lambda path: path.stem)
+def test_an_imported_site_of_red_hat_stays_one(render: Callable[..., Any], example: Path) -> None:
+    files = render("RedHat", **import_site(example.read_text()).variables)
+    assert "/etc/systemd/system/httpd.service.d/migrid.conf" in files
+    assert 'SSLCertificateFile "/etc/httpd/MiG-certificates/public.crt"' in files["vhosts/public.conf"]
 
 
 @pytest.mark.parametrize("inventory", INVENTORIES.values(), ids=INVENTORIES.keys())

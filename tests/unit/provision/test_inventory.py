@@ -70,6 +70,11 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown": ({"mig_colour": "blue"}, ["mig_colour", "no role has a variable of this name"]),
     "misspelt_role_variable": ({"sftp_umsk": "0077"}, ["sftp_umsk", "did you mean sftp_umask?"]),
     "renamed": ({"mig_public_port": 80}, ["mig_public_port", "is called mig_public_http_port here"]),
+    "successor": ({"mig_oid_fqdn": "ext.mig.test"}, ["mig_oid_fqdn", "is called mig_oidc_fqdn here; rename it"]),
+    "not_needed": ({"mig_apache_version": "2.2"}, ["mig_apache_version: nothing has to", "2.4 or newer; remove"]),
+    "ended": ({"mig_ext_oid_provider": "https://id.example.net/"}, ["mig_ext_oid_provider: OpenID 2.0 has ended"]),
+    "not_yet": ({"mig_enable_jobs": True}, ["mig_enable_jobs: True asks for what is not there yet: jobs; write False"]),
+    "not_yet_and_no_variable": ({"mig_enable_cloud": "yes"}, ["mig_enable_cloud: 'yes' asks for", "the cloud"]),
     "missing": ({"mig_public_fqdn": None}, ["mig_public_fqdn", "is required"]),
     "empty": ({"mig_base_fqdn": ""}, ["mig_base_fqdn: '' is not a host name", "grid.example.org"]),
     "no_number": ({"mig_sftp_port": "ssh"}, ["mig_sftp_port: 'ssh'", "give a int"]),
@@ -185,7 +190,8 @@ def test_no_key_is_shown(report: dict[str, Any]) -> None:
 def test_a_good_inventory_goes_on_to_the_host(
     run: Callable[[dict[str, Any]], subprocess.CompletedProcess[str]],
 ) -> None:
-    result = run({"good": GOOD | given(certificate=CERTIFICATE, private_key=KEY_TEXT)})
+    off = {"mig_enable_freeze": False, "mig_enable_cloud": "no", "mig_ftps_pasv_ports": "8100:8400", "mig_hg_path": ""}
+    result = run({"good": GOOD | off | given(certificate=CERTIFICATE, private_key=KEY_TEXT)})
     assert '"unreachable": true' in result.stdout
 
 

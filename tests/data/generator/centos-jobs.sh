@@ -1,0 +1,47 @@
+./generateconfs.py --source=. --destination=generated-confs \
+    --destination_suffix="_svn$(svnversion -n ~/)" \
+    --base_fqdn=lab.example.org \
+    --public_fqdn=www.lab.example.org \
+    --mig_cert_fqdn= \
+    --ext_cert_fqdn=cert.lab.example.org \
+    --mig_oid_fqdn=ext.lab.example.org \
+    --ext_oid_fqdn=oid.lab.example.org \
+    --sid_fqdn=sid.lab.example.org \
+    --io_fqdn=io.lab.example.org \
+    --user=mig --group=mig \
+    --apache_etc=/etc/httpd \
+    --apache_run=/var/run/httpd \
+    --apache_lock=/var/lock/subsys/httpd \
+    --apache_log=/var/log/httpd \
+    --mig_code=/home/mig/mig \
+    --mig_state=/home/mig/state \
+    --mig_certs=/etc/httpd/MiG-certificates \
+    --hg_path=/usr/bin/hg \
+    --hgweb_scripts=/usr/share/doc/mercurial-2.6.2 \
+    --trac_admin_path='' --trac_ini_path='' \
+    --public_port=80 --ext_cert_port=443 --mig_oid_port=443 \
+    --ext_oid_port=443 --sid_port=443 \
+    --mig_oid_provider=https://ext.lab.example.org/openid/ \
+    --ext_oid_provider=https://id.example.net/ \
+    --enable_openid=True --enable_wsgi=True \
+    --enable_sftp=True --enable_sftp_subsys=True \
+    --enable_davs=True --enable_ftps=True --enable_jupyter=True \
+    --enable_sharelinks=True --enable_transfers=True \
+    --enable_imnotify=False --enable_seafile=False \
+    --enable_duplicati=False --enable_preview=True \
+    --enable_sandboxes=False --enable_vmachines=False \
+    --enable_jobs=True \
+    --enable_freeze=False --enable_vhost_certs=True \
+    --enable_verify_certs=True --enable_hsts=True \
+    --jupyter_url=http://hub.example.net \
+    --jupyter_base_url='/hub' \
+    --user_clause=User --group_clause=Group \
+    --listen_clause='#Listen' --serveralias_clause='#ServerAlias' \
+    --alias_field=email --daemon_keycert=~/certs/combined.pem \
+    --daemon_pubkey=~/certs/combined.pub \
+    --daemon_show_address=io.lab.example.org \
+    --signup_methods="extoid migoid extcert" \
+    --login_methods="extoid migoid extcert" \
+    --distro=centos --landing_page='/wsgi-bin/fileman.py' \
+    --skin=example-basic --wsgi_procs=25 \
+    --apache_version=2.4

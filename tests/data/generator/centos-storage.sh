@@ -1,0 +1,42 @@
+./generateconfs.py --source=. --destination=generated-confs \
+    --destination_suffix="_svn$(svnversion -n ~/)" \
+    --base_fqdn=data.example.org \
+    --public_fqdn=www.data.example.org \
+    --mig_cert_fqdn= \
+    --ext_cert_fqdn=cert.data.example.org \
+    --mig_oid_fqdn=ext.data.example.org \
+    --ext_oid_fqdn=data.example.org \
+    --sid_fqdn=sid.data.example.org \
+    --io_fqdn=io.data.example.org \
+    --user=mig --group=mig \
+    --apache_etc=/etc/httpd \
+    --apache_run=/var/run/httpd \
+    --apache_lock=/var/lock/subsys/httpd \
+    --apache_log=/var/log/httpd \
+    --mig_code=/home/mig/mig \
+    --mig_state=/home/mig/state \
+    --mig_certs=/etc/httpd/MiG-certificates \
+    --hg_path=/usr/bin/hg \
+    --hgweb_scripts=/usr/share/doc/mercurial-2.6.2 \
+    --trac_admin_path='' --trac_ini_path='' \
+    --public_port=80 --ext_cert_port=443 --mig_oid_port=443 \
+    --ext_oid_port=443 --sid_port=443 \
+    --mig_oid_provider=https://ext.data.example.org/openid/ \
+    --ext_oid_provider=https://id.example.net/ \
+    --enable_openid=True --enable_wsgi=True \
+    --enable_sftp=True --enable_sftp_subsys=True \
+    --enable_davs=True --enable_ftps=True --enable_seafile=True \
+    --enable_duplicati=True --enable_hsts=True \
+    --enable_sandboxes=False --enable_vmachines=False \
+    --enable_jobs=False \
+    --enable_freeze=True \
+    --enable_vhost_certs=True --enable_verify_certs=True \
+    --user_clause=User --group_clause=Group \
+    --listen_clause='#Listen' --serveralias_clause='#ServerAlias' \
+    --alias_field=email --daemon_keycert=~/certs/combined.pem \
+    --signup_methods="extoid migoid extcert" \
+    --login_methods="extoid migoid extcert" \
+    --daemon_pubkey=~/certs/combined.pub \
+    --distro=centos --landing_page='/wsgi-bin/fileman.py' \
+    --skin=example-science --wsgi_procs=25 \
+    --apache_version=2.4

@@ -1,0 +1,32 @@
+./generateconfs.py --source=. --destination=generated-confs \
+    --base_fqdn=grid.example.org \
+    --public_fqdn=www.grid.example.org \
+    --mig_cert_fqdn=g-cert.grid.example.org \
+    --ext_cert_fqdn= \
+    --mig_oid_fqdn=g-ext.grid.example.org \
+    --ext_oid_fqdn=g-oid.grid.example.org \
+    --sid_fqdn=g-sid.grid.example.org \
+    --io_fqdn=g-io.grid.example.org \
+    --user=mig --group=mig \
+    --apache_etc=/etc/apache2 \
+    --apache_run=/var/run/apache2 \
+    --apache_lock=/var/lock/apache2 \
+    --apache_log=/var/log/apache2 \
+    --mig_code=/home/mig/mig \
+    --mig_state=/home/mig/state \
+    --mig_certs=/etc/apache2/MiG-certificates \
+    --hg_path=/usr/bin/hg \
+    --hgweb_scripts=/usr/share/doc/mercurial-common/examples \
+    --trac_admin_path=/usr/bin/trac-admin \
+    --trac_ini_path=/home/mig/mig/server/trac.ini \
+    --public_port=80 --mig_cert_port=443 --mig_oid_port=443 \
+    --ext_oid_port=443 --sid_port=443 \
+    --enable_openid=False --enable_wsgi=True --enable_sftp=True \
+    --enable_sandboxes=True --enable_vmachines=True \
+    --user_clause=User --group_clause=Group \
+    --listen_clause='#Listen' \
+    --serveralias_clause='ServerAlias' \
+    --signup_methods="migcert" \
+    --login_methods="migcert" \
+    --skin=migrid-basic \
+    --apache_version=2.4

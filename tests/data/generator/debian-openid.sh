@@ -1,0 +1,42 @@
+./generateconfs.py --source=. --destination=generated-confs \
+    --destination_suffix="_svn$(svnversion -n ~/)" \
+    --base_fqdn=grid.example.org \
+    --public_fqdn=www.grid.example.org \
+    --mig_cert_fqdn=g-cert.grid.example.org \
+    --ext_cert_fqdn= \
+    --mig_oid_fqdn=g-ext.grid.example.org \
+    --ext_oid_fqdn=g-oid.grid.example.org \
+    --sid_fqdn=g-sid.grid.example.org \
+    --io_fqdn=g-io.grid.example.org \
+    --user=mig --group=mig \
+    --apache_etc=/etc/apache2 \
+    --apache_run=/var/run/apache2 \
+    --apache_lock=/var/lock/apache2 \
+    --apache_log=/var/log/apache2 \
+    --mig_code=/home/mig/mig \
+    --mig_state=/home/mig/state \
+    --mig_certs=/etc/apache2/MiG-certificates \
+    --hg_path=/usr/bin/hg \
+    --hgweb_scripts=/usr/share/doc/mercurial-common/examples \
+    --trac_admin_path=/usr/bin/trac-admin \
+    --trac_ini_path=/home/mig/mig/server/trac.ini \
+    --public_port=80 --ext_cert_port=443 --mig_oid_port=443 \
+    --ext_oid_port=443 --sid_port=443 \
+    --mig_oid_provider=https://g-ext.grid.example.org/openid/ \
+    --ext_oid_provider=https://id.example.net/ \
+    --enable_openid=True --enable_wsgi=True \
+    --enable_sftp=True --enable_sftp_subsys=True \
+    --enable_davs=True --enable_ftps=True --enable_seafile=True \
+    --enable_sandboxes=True --enable_vmachines=True \
+    --enable_jobs=True \
+    --enable_vhost_certs=True --enable_verify_certs=True \
+    --enable_hsts=True --user_clause=User --group_clause=Group \
+    --listen_clause='#Listen' \
+    --serveralias_clause='ServerAlias' --alias_field=email \
+    --signup_methods="extoid migoid migcert" \
+    --login_methods="extoid migoid migcert" \
+    --daemon_keycert=~/certs/combined.pem \
+    --daemon_pubkey=~/certs/combined.pub \
+    --landing_page='/wsgi-bin/dashboard.py' \
+    --skin=migrid-basic --wsgi_procs=25 \
+    --apache_version=2.4

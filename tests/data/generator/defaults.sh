@@ -1,0 +1,2 @@
+cd mig/install/
+./generateconfs.py

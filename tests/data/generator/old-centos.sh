@@ -1,0 +1,23 @@
+./generateconfs.py --source=. --destination=generated-confs \
+    --user=mig --group=mig \
+    --apache_etc=/etc/httpd \
+    --apache_run=/var/run/httpd \
+    --apache_lock=/var/lock/subsys/httpd \
+    --apache_log=/var/log/httpd \
+    --mig_code=/home/mig/mig \
+    --mig_state=/home/mig/state \
+    --mig_certs=/etc/httpd/MiG-certificates \
+    --hg_path=/usr/bin/hg \
+    --hgweb_scripts=/usr/share/doc/mercurial-1.4 \
+    --trac_admin_path='' --trac_ini_path='' \
+    --public_port=80 --cert_port=443 --oid_port=443 --sid_port=443 \
+    --openid_providers='' \
+    --enable_openid=True --enable_wsgi=True --enable_sftp=True \
+    --enable_davs=True --enable_ftps=True --enable_hsts=True \
+    --enable_sandboxes=False --enable_vmachines=False \
+    --enable_freeze=True --enable_vhost_certs=True \
+    --user_clause=User --group_clause=Group \
+    --listen_clause='#Listen' --serveralias_clause='#ServerAlias' \
+    --alias_field=email --daemon_keycert=~/certs/combined.pem \
+    --daemon_pubkey=~/certs/ \
+    --distro=centos --landing_page='/wsgi-bin/'

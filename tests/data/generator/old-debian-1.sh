@@ -1,0 +1,16 @@
+./generateconfs.py --source=. --destination=generated-confs \
+    --user=mig \
+    --group=mig --apache_etc=/etc/apache \
+    --apache_run=/var/run/apache \
+    --apache_lock=/var/lock/apache \
+    --apache_log=/var/log/apache \
+    --mig_code=/home/mig/mig \
+    --mig_state=/home/mig/state \
+    --mig_certs=/home/mig/MiG-certificates \
+    --hg_path=/usr/bin/hg \
+    --hgweb_scripts=/usr/share/doc/mercurial/examples \
+    --trac_admin_path=/usr/bin/trac-admin \
+    --trac_ini_path=/home/mig/mig/server/trac.ini \
+    --public_port=80 --cert_port=443 --sid_port=8092 \
+    --user_clause=User --group_clause=Group \
+    --listen_clause='Listen'
