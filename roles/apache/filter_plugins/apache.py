@@ -10,7 +10,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-KINDS = ("directory", "proxy", "redirect", "refuse")
+KINDS = ("application", "directory", "proxy", "redirect", "refuse")
+MODULE = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)*")
+VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 PATH = re.compile(r"(/[\w.+@=~-]+)+")
 
@@ -67,8 +69,10 @@ def _complete_host(host: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict
         "content_security_policy": defaults["content_security_policy"],
         "aliases": [],
         "directives": [],
+        "environment": {},
         **host,
     }
+    _refuse_bad_environment(fields)
     locations = [_complete_location(host["name"], location) for location in host.get("locations", [])]
     return fields | {
         "port": port,
@@ -87,10 +91,18 @@ def _complete_location(name: str, location: Mapping[str, Any]) -> dict[str, Any]
         raise AnsibleFilterError(f"{where}: the path of a directory ends with '/'")
     if kinds[0] == "directory" and not PATH.fullmatch(location["directory"]):
         raise AnsibleFilterError(f"{where}: directory {location['directory']!r} is not an absolute path without spaces")
+    if kinds[0] == "application" and not MODULE.fullmatch(location["application"]):
+        raise AnsibleFilterError(f"{where}: application {location['application']!r} is not the name of a Python module")
     for header_name in location.get("headers", {}):
         if not re.fullmatch(r"[A-Za-z0-9-]+", header_name):
             raise AnsibleFilterError(f"{where}: {header_name!r} is not the name of a header")
     return {"headers": {}, "directives": [], **location, "kind": kinds[0]}
+
+
+def _refuse_bad_environment(host: Mapping[str, Any]) -> None:
+    for name in host["environment"]:
+        if not VARIABLE.fullmatch(name):
+            raise AnsibleFilterError(f"virtual host {host['name']}: {name!r} is not a variable in capital letters")
 
 
 def _refuse_bad_files(files: Mapping[str, Mapping[str, str]], names: Sequence[str]) -> None:

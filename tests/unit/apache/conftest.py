@@ -96,14 +96,20 @@ class ApacheSite:
 
     def write(self, **inventory: Any) -> None:
         """Write the set and the certificates it needs."""
-        account = {} if os.geteuid() else {"mig_user": "nobody", "mig_group": _group("nogroup", "nobody")}
+        group = _group("nogroup", "nobody")
+        own = {"mig_user": getpass.getuser(), "apache_user": getpass.getuser(), "apache_group": group}
+        account = (
+            own
+            if os.geteuid()
+            else {"mig_user": "games", "mig_group": "games", "apache_user": "nobody", "apache_group": group}
+        )
         self.inventory = {
             "mig_certs": str(self.root / "certs"),
             "mig_state": str(self.root / "state"),
             "__apache_set": str(self.set),
             "__apache_run": str(self.root),
             "__apache_log": str(self.root),
-            **(account or {"mig_user": getpass.getuser()}),
+            **account,
             **inventory,
         }
         for path, content in self.render(**self.inventory).items():

@@ -171,7 +171,10 @@ def location(**fields: Any) -> dict[str, Any]:
         ({"apache_extra_virtual_hosts": [host(aliases=["*"])]}, "'*' is not a host name"),
         ({"apache_certificate_files": {"sid": {"certificate": "/x.crt"}}}, "sid: give certificate and key"),
         ({"apache_certificate_files": {"sdi": {}}}, "'sdi' is not a virtual host; they are public, sid"),
-        ({"apache_extra_virtual_hosts": [location()]}, "give one of directory, proxy, redirect, refuse, not none"),
+        (
+            {"apache_extra_virtual_hosts": [location()]},
+            "give one of application, directory, proxy, redirect, refuse, not none",
+        ),
         ({"apache_extra_virtual_hosts": [location(proxy="http://a/", refuse=404)]}, "not proxy and refuse"),
         ({"apache_extra_virtual_hosts": [location(directory="srv")]}, "'srv' is not an absolute path"),
         ({"apache_extra_virtual_hosts": [location(redirect="/a\n</VirtualHost>")]}, "remove line breaks"),

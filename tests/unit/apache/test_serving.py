@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,28 +14,13 @@ from typing import Any
 
 import pytest
 from ansible.template import trust_as_template
+from loopback import free_ports, wait_until
 
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [opened.getsockname()[1] for opened in sockets]
-    for opened in sockets:
-        opened.close()
-    return ports
-
-
 def lines_with(mark: str, log: Path) -> list[str]:
     return [line for line in log.read_text().splitlines() if mark in line]
-
-
-def wait_until(condition: Callable[[], Any]) -> Any:
-    """Ask until the answer is true; the last answer after 20 seconds."""
-    deadline = time.monotonic() + 20
-    while not (answer := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return answer
 
 
 def accepts(port: int) -> bool:
