@@ -5,6 +5,8 @@ MigError
 ├── EntriesError        everything that is wrong with a list of entries
 ├── StoreError          the user store cannot be opened, read or written
 ├── HomeError           a home directory is not what it must be
+│   └── FileError       an operation on a user's files was refused or failed (homes)
+├── CertificateNameError, UserCertificateError    certificates of users (usercerts)
 ├── PrivilegeError      the caller is not root
 └── ConfigurationError  MiGserver.conf cannot be used
 """

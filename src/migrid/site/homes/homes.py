@@ -1,4 +1,4 @@
-"""The confined door to the users' home directories.
+"""The operator's door to the users' home directories.
 
 Every access goes from the open root directory down by names relative to an open directory, and follows no symbolic
 link: whatever users leave in their homes, nothing outside of the root is reached. The root itself may be a symbolic
@@ -10,20 +10,19 @@ In the root, each user has a directory named `client_dir` and, as in MiG, a symb
 from __future__ import annotations
 
 import errno
-import itertools
 import os
-import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from .errors import HomeError
+from ..errors import HomeError
+from .handles import HANDLE, NEW_FILE, opened_directory
+from .home import Home
+from .removal import remove_tree, unlink_if_there
 
 WELCOME = "welcome.txt"
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Homes:
@@ -62,6 +61,11 @@ class Homes:
             raise HomeError(f"{self.root / client_dir} is not a directory; move it away")
         return True
 
+    def open(self, client_dir: str) -> Home:
+        """The home as its user sees it."""
+        with self._errors(client_dir):
+            return Home(os.open(_one_name(client_dir), HANDLE, dir_fd=self._root))
+
     def create(self, client_dir: str) -> None:
         """Make the home (0700) with its welcome.txt; one that exists is left as it is."""
         if self.exists(client_dir):
@@ -69,8 +73,8 @@ class Homes:
         with self._errors(client_dir):
             os.mkdir(client_dir, 0o700, dir_fd=self._root)
             if self.welcome_text:
-                with _opened(client_dir, self._root) as home:
-                    descriptor = os.open(WELCOME, _NEW_FILE, 0o600, dir_fd=home)
+                with opened_directory(client_dir, self._root) as home:
+                    descriptor = os.open(WELCOME, NEW_FILE, 0o600, dir_fd=home)
                     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                         file.write(self.welcome_text)
 
@@ -78,11 +82,11 @@ class Homes:
         """Undo `create`: remove the home unless it holds anything but welcome.txt."""
         if not self.exists(client_dir):
             return
-        with self._errors(client_dir), _opened(client_dir, self._root) as home:
+        with self._errors(client_dir), opened_directory(client_dir, self._root) as home:
             with os.scandir(home) as entries:
                 names = {entry.name for entry in entries}
             if names <= {WELCOME}:
-                _unlink_if_there(WELCOME, home)
+                unlink_if_there(WELCOME, home)
                 os.rmdir(client_dir, dir_fd=self._root)
 
     def rename(self, old: str, new: str) -> None:
@@ -102,10 +106,7 @@ class Homes:
         if not self.exists(client_dir):
             return
         with self._errors(client_dir):
-            _make_accessible(client_dir, self._root)
-            with _opened(client_dir, self._root) as home:
-                _empty(home)
-            os.rmdir(client_dir, dir_fd=self._root)
+            remove_tree(client_dir, self._root)
 
     def target(self, alias: str) -> str | None:
         """The client_dir that the alias leads to, or None. Raises HomeError if it is no link."""
@@ -131,7 +132,7 @@ class Homes:
         """Remove the alias."""
         if self.target(alias) is not None:
             with self._errors(alias):
-                _unlink_if_there(alias, self._root)
+                unlink_if_there(alias, self._root)
 
     def flush(self) -> None:
         """Make what was done survive a power cut."""
@@ -150,54 +151,3 @@ def _one_name(name: str) -> str:
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         raise HomeError(f"{name!r} is not the name of a home")
     return name
-
-
-@contextmanager
-def _opened(name: str, parent: int) -> Iterator[int]:
-    descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _empty(top: int) -> None:
-    """Remove all that is in a directory, without recursion: each directory found is first moved up into `top`."""
-    token = secrets.token_hex(8)
-    names = (f".removed-{token}-{number}" for number in itertools.count())
-    pending = _clear(top, top, names)
-    while pending:
-        name = pending.pop()
-        with _opened(name, top) as directory:
-            pending += _clear(directory, top, names)
-        os.rmdir(name, dir_fd=top)
-
-
-def _clear(directory: int, top: int, names: Iterator[str]) -> list[str]:
-    """Unlink the files of a directory and move its directories to `top`; the names they have there."""
-    with os.scandir(directory) as entries:
-        found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-    moved = []
-    for name, is_directory in found:
-        if is_directory:
-            _make_accessible(name, directory)
-            moved.append(next(names))
-            os.rename(name, moved[-1], src_dir_fd=directory, dst_dir_fd=top)
-        else:
-            _unlink_if_there(name, directory)
-    return moved
-
-
-def _make_accessible(name: str, parent: int) -> None:
-    """Give the owner all rights to a directory, which need not be readable to be opened with O_PATH."""
-    descriptor = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    try:
-        if os.fstat(descriptor).st_mode & 0o700 != 0o700:
-            os.chmod(f"/proc/self/fd/{descriptor}", 0o700)  # noqa: PTH101  (no path of the file system)
-    finally:
-        os.close(descriptor)
-
-
-def _unlink_if_there(name: str, parent: int) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=parent)
