@@ -36,6 +36,11 @@ options:
         stays for a later user of the same name).
       - C(expire), the day (C(YYYY-MM-DD), UTC) on which access ends; C('') is never, the default.
       - C(comment), any text.
+      - C(login_methods), a list of V(migcert), V(extcert), V(migoidc) and V(extoidc), the ways into the web; or V(all)
+        that the site enables, the default.
+      - C(services), a mapping of V(web), V(sftp), V(ftps) and V(davs) to what the user has there only. C(password) or
+        C(password_hash) (C('') takes it away) and C(public_keys) (C([]) takes them away) count there instead of the
+        general ones; C(enabled), V(false) keeps the user out.
       - C(previous_distinguished_name), of a user who changed the name or e-mail address; the home and everything else
         go with the user. May stay in the entry.
       - C(remove_data), with C(state=absent); V(true) removes the home directory too.
@@ -48,7 +53,7 @@ options:
     default: false
   update_password:
     description:
-      - V(on_create) sets the password of new users only.
+      - V(on_create) sets the passwords of new users only, the general one and those of services.
       - V(always) sets it whenever it differs. To find out, each plain password is hashed, which takes about 20 ms.
     type: str
     choices: [on_create, always]
@@ -74,6 +79,12 @@ EXAMPLES = r"""
         alias: bo
         password: "{{ vault_bo_password }}"
         expire: '2027-12-31'
+        login_methods: [migcert]
+        services:
+          davs:
+            password_hash: "{{ vault_bo_davs_hash }}"
+          ftps:
+            enabled: false
 
 - name: Follow a changed e-mail address
   mig_users:

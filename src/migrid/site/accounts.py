@@ -22,6 +22,7 @@ from ..files import write_new
 from .errors import shown
 from .identity import is_alias
 from .keys import TYPES
+from .logins.attempt import Service
 from .passwords import is_hash
 from .privileges import acting_as
 from .store import UserStore
@@ -66,7 +67,7 @@ def is_published(store: UserStore, account: Account, directory: Path) -> bool:
 
 
 def publish(store: UserStore, account: Account, directory: Path) -> Published:
-    """Write the accounts of all users that are neither suspended nor expired. Needs root.
+    """Write the SFTP accounts of all users who may use it and are neither suspended nor expired. Needs root.
 
     Nothing is written when the files are current already, or when `directory` does not exist: then no service of
     this host needs them.
@@ -80,7 +81,7 @@ def publish(store: UserStore, account: Account, directory: Path) -> Published:
         with acting_as(account.uid, account.gid), store.snapshot():
             stamp = _stamp(store, account, day)
             since = _unchanged_since(stamp, old_stamp, store)
-            rows, touched = store.logins(since), store.touched(since)
+            rows, touched = store.logins(Service.SFTP, since), store.touched(since)
         logins, refused = _sound(map(_Login._make, rows), day)
         old = _Old(directory, touched if since >= 0 else None)
         _write_keys(logins, old, account.gid)

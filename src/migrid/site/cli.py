@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..table import table
 from . import checkconf, status, status_page
-from .commands import arguments, edit, import_site, listing
+from .commands import arguments, edit, import_site, listing, logins
 from .configuration import DEFAULT_PATH, default_path, load, read
 from .errors import ConfigurationError, MigError
 from .state_tree import kept_homes
@@ -141,6 +141,7 @@ def _add_user_commands(add: Callable[[str, Command, str], argparse.ArgumentParse
     arguments.add_user(change)
     change.add_argument("--state", choices=["present", "suspended"], help="a suspended user cannot log in")
     change.add_argument("--ask-password", action="store_true", help="ask for a new password")
+    change.add_argument("--reset-twofactor", action="store_true", help="take the second factor away")
     arguments.add_name(change)
     arguments.add_properties(change)
 
@@ -152,6 +153,9 @@ def _add_user_commands(add: Callable[[str, Command, str], argparse.ArgumentParse
     users = add("users", listing.list_users, "list the users")
     arguments.add_filters(users)
     users.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+    delays = add("logins", logins.show_logins, "show who has to wait after failed logins, and why")
+    delays.add_argument("--forget", metavar="LOGIN|ADDRESS", help="forget these failures, so that nobody has to wait")
 
 
 def _add_common(parser: argparse.ArgumentParser, default: object) -> None:

@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 from .errors import EntriesError, FieldError, shown
 from .identity import Name, default_alias
 from .passwords import NO_POLICY, check_policy, hash_password, verify
-from .store import User
+from .store import Credentials, User
 from .undo import Step
-from .users import UserEntry, alias_taken
+from .users import ALL_METHODS, ServiceEntry, UserEntry, alias_taken
 
 Action = Literal["created", "changed", "renamed", "suspended", "resumed", "removed"]
 
@@ -25,6 +25,8 @@ _COMPARED = {
     "state": "suspended",
     "expire": "expire",
     "comment": "comment",
+    "login_methods": "login_methods",
+    "services": "services",
 }
 
 
@@ -79,6 +81,7 @@ class Plan:
     changes: list[Change]
     removed: list[str]
     stored: list[User]
+    renamed: dict[str, str]
     steps: list[Step]
     erased: list[Name]
 
@@ -103,6 +106,11 @@ def plan(request: Request, observed: Observed, today: date) -> Plan:
         changes=[change for _, change in changed],
         removed=[before.client_id for _, before, _ in moved if before],
         stored=[after for _, _, after in moved if after],
+        renamed={
+            before.client_id: after.client_id
+            for _, before, after in moved
+            if before and after and before.client_id != after.client_id
+        },
         steps=list(_steps(moved, observed)),
         erased=[entry.name for entry, _, _ in moved if entry and entry.remove_data],
     )
@@ -137,11 +145,13 @@ def _transition(entry: UserEntry, request: Request, observed: Observed, today: d
         client_id=entry.client_id,
         client_dir=entry.name.client_dir,
         alias=_alias(entry, before),
-        password_hash=_password_hash(entry, before, request),
+        password_hash=_password_hash(entry, start.password_hash, before is None, request),
         public_keys=start.public_keys if entry.public_keys is None else entry.public_keys,
         suspended=entry.state == "suspended",
         expire=entry.expire.day if entry.expire else start.expire,
         comment=start.comment if entry.comment is None else entry.comment,
+        login_methods=start.login_methods if entry.login_methods is None else entry.login_methods,
+        services=tuple(_services(entry, start, before is None, request)),
     )
     return _Transition(entry, before, after)
 
@@ -168,9 +178,31 @@ def _alias(entry: UserEntry, before: User | None) -> str:
     return before.alias
 
 
-def _password_hash(entry: UserEntry, before: User | None, request: Request) -> str:
-    present = before.password_hash if before else ""
-    if before and request.update_password is UpdatePassword.ON_CREATE:
+def _services(entry: UserEntry, start: User, is_new: bool, request: Request) -> Iterator[Credentials]:
+    """What the user has at each service, without what says nothing."""
+    for service in sorted({*entry.services, *(own.service for own in start.services)}):
+        own = start.own_credentials(service)
+        if wanted := entry.services.get(service):
+            own = _credentials(wanted, own, is_new, request)
+        if own != Credentials(service):
+            yield own
+
+
+def _credentials(wanted: ServiceEntry, own: Credentials, is_new: bool, request: Request) -> Credentials:
+    try:
+        password_hash = _password_hash(wanted, own.password_hash, is_new, request)
+    except FieldError as error:
+        raise FieldError(f"services.{own.service}.{error.field}", error.problem) from None
+    return Credentials(
+        own.service,
+        password_hash,
+        own.public_keys if wanted.public_keys is None else wanted.public_keys,
+        own.enabled if wanted.enabled is None else wanted.enabled,
+    )
+
+
+def _password_hash(entry: UserEntry | ServiceEntry, present: str, is_new: bool, request: Request) -> str:
+    if not is_new and request.update_password is UpdatePassword.ON_CREATE:
         return present
     if entry.password_hash is not None:
         return entry.password_hash
@@ -212,7 +244,7 @@ def _change(transition: _Transition, observed: Observed) -> Change | None:
         action=_action(before, after),
         fields=fields,
         before=_described(before),
-        after=_described(after, before is not None and "password" in fields),
+        after=_described(after, before),
     )
 
 
@@ -245,20 +277,35 @@ def _action(before: User | None, after: User | None) -> Action:
     return "changed"
 
 
-def _described(user: User | None, new_password: bool = False) -> str:
+def _described(user: User | None, earlier: User | None = None) -> str:
+    """The user as text; of a password only whether it is another one than `earlier`."""
     if user is None:
         return ""
-    password = "set" if user.password_hash else "none"
     lines = [
         f"client_id: {user.client_id}",
         f"alias: {user.alias}",
         f"state: {'suspended' if user.suspended else 'present'}",
         f"expire: {user.expire or 'never'}",
         f"comment: {user.comment}",
-        f"password: {'changed' if new_password else password}",
+        f"login methods: {', '.join(user.login_methods) or ALL_METHODS}",
+        f"password: {_password_state(user.password_hash, earlier.password_hash if earlier else None)}",
         *(f"public key: {key}" for key in user.public_keys),
+        *(line for own in user.services for line in _described_service(own, earlier)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _described_service(own: Credentials, earlier: User | None) -> Iterator[str]:
+    before = earlier.own_credentials(own.service).password_hash if earlier else None
+    yield f"{own.service} access: {'yes' if own.enabled else 'no'}"
+    yield f"{own.service} password: {_password_state(own.password_hash, before)}"
+    yield from (f"{own.service} public key: {key}" for key in own.public_keys)
+
+
+def _password_state(password_hash: str, before: str | None) -> str:
+    if before is not None and password_hash != before:
+        return "changed" if password_hash else "removed"
+    return "set" if password_hash else "none"
 
 
 def _steps(moved: Sequence[_Transition], observed: Observed) -> Iterator[Step]:

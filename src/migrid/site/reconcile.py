@@ -101,7 +101,7 @@ def _apply(wanted: Plan, store: UserStore, homes: Homes, undo: UndoFile) -> None
     for step in wanted.steps:
         step.do(homes)
     homes.flush()
-    store.replace(wanted.removed, wanted.stored)
+    store.replace(wanted.removed, wanted.stored, wanted.renamed)
 
 
 def _erase(names: Iterable[Name], store: UserStore, homes: Homes) -> None:

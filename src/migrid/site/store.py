@@ -6,43 +6,45 @@ or after a transaction, never one in between, when the writer dies.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from .errors import StoreError
-from .identity import Name, parse_client_id
+from .schema import MIGRATIONS
+
+if TYPE_CHECKING:
+    from .identity import Name
 
 _HEADER = b"SQLite format 3\0"
 _BUSY_SECONDS = 30
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """CREATE TABLE users (
-            client_id TEXT PRIMARY KEY,
-            client_dir TEXT NOT NULL UNIQUE,
-            alias TEXT NOT NULL UNIQUE,
-            password_hash TEXT NOT NULL DEFAULT '',
-            public_keys TEXT NOT NULL DEFAULT '',
-            suspended INTEGER NOT NULL DEFAULT 0 CHECK (suspended IN (0, 1)),
-            expire TEXT NOT NULL DEFAULT '',
-            comment TEXT NOT NULL DEFAULT '',
-            created TEXT NOT NULL,
-            generation INTEGER NOT NULL
-        ) WITHOUT ROWID""",
-        "CREATE TABLE revisions (generation INTEGER PRIMARY KEY, token TEXT NOT NULL)",
-        "INSERT INTO revisions VALUES (0, hex(randomblob(8)))",
-        "CREATE INDEX users_by_generation ON users (generation)",
-        "CREATE TABLE freed_aliases (alias TEXT PRIMARY KEY, generation INTEGER NOT NULL)",
-    ),
-)
-"""Step n makes schema version n out of version n - 1; steps are added, never changed."""
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a user has of one's own at one service; '' and () = the user's general ones count."""
+
+    service: str
+    password_hash: str = field(default="", repr=False)
+    public_keys: tuple[str, ...] = ()
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class SecondFactor:
+    """The secret (in base32) that a user's codes are made from, and the last time step whose code was accepted."""
+
+    secret: str = field(repr=False)
+    confirmed: bool = False
+    last_step: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +60,35 @@ class User:
     expire: date | None = None
     comment: str = ""
     created: date
+    login_methods: tuple[str, ...] = ()
+    """Ways into the web; () = all that the site enables."""
+    services: tuple[Credentials, ...] = ()
+    """In the order of their services, without those that say nothing."""
 
     def __repr__(self) -> str:
         return f"<User {self.client_id}>"
 
     @property
     def name(self) -> Name:
+        from .identity import parse_client_id  # only here: mig-login, which never needs it, must start fast
+
         return parse_client_id(self.client_id)
 
     def is_expired(self, today: date) -> bool:
         return self.expire is not None and self.expire <= today
+
+    def own_credentials(self, service: str) -> Credentials:
+        """What the user has at a service only."""
+        return next((own for own in self.services if own.service == service), Credentials(service))
+
+    def credentials(self, service: str) -> Credentials:
+        """What counts at a service: the user's own there, else the general ones."""
+        own = self.own_credentials(service)
+        return replace(
+            own,
+            password_hash=own.password_hash or self.password_hash,
+            public_keys=own.public_keys or self.public_keys,
+        )
 
 
 class UserStore:
@@ -146,45 +167,51 @@ class UserStore:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def replace(self, removed: Iterable[str], users: Iterable[User]) -> None:
+    def replace(self, removed: Iterable[str], users: Iterable[User], renamed: Mapping[str, str] | None = None) -> None:
         """Remove the users of these client ids, then store `users`: one new generation.
 
-        Only in a transaction. Because removal comes first, users can swap their aliases.
+        Only in a transaction. Because removal comes first, users can swap their aliases. The second factor of a user
+        who is stored again stays; `renamed` has the new client ids of users who come back under another name.
         """
         ids = [(client_id,) for client_id in removed]
+        stored = list(users)
         with self._errors():
             self._connection.execute("INSERT INTO revisions (token) VALUES (hex(randomblob(8)))")
             generation = self.generation
             self._connection.executemany(_FREE, [(generation, *client_id) for client_id in ids])
             self._connection.executemany("DELETE FROM users WHERE client_id = ?", ids)
-            self._connection.executemany(_INSERT, (_to_row(user, generation) for user in users))
+            self._connection.executemany("DELETE FROM credentials WHERE client_id = ?", ids)
+            self._connection.executemany(_INSERT, (_to_row(user, generation) for user in stored))
+            self._connection.executemany(_INSERT_CREDENTIALS, _credential_rows(stored))
+            self._connection.executemany(_RENAME_SECOND_FACTOR, ((new, old) for old, new in (renamed or {}).items()))
+            self._connection.executemany(_FORGET_SECOND_FACTOR, ids)
 
     def users(self) -> Iterator[User]:
         """All users in the order of their client ids."""
-        return self._select("ORDER BY client_id")
+        return self._select("")
 
     def select(self, client_ids: Iterable[str]) -> dict[str, User]:
         """The users of these client ids that exist, by client id."""
         chosen = "WHERE client_id IN (SELECT value FROM json_each(?))"
-        found = self._select(chosen, json.dumps(list(client_ids)))
+        found = self._select(chosen, _as_json(client_ids))
         return {user.client_id: user for user in found}
 
     def owners(self, aliases: Iterable[str]) -> dict[str, str]:
         """The client id of each of these aliases that is taken."""
         query = "SELECT alias, client_id FROM users WHERE alias IN (SELECT value FROM json_each(?))"
         with self._errors():
-            return dict(self._connection.execute(query, (json.dumps(list(aliases)),)))
+            return dict(self._connection.execute(query, (_as_json(aliases),)))
 
     def find(self, text: str) -> User | None:
         """The user of this client id or alias."""
         found = self._select("WHERE client_id = ? OR alias = ?", text, text.lower())
         return next(found, None)
 
-    def logins(self, since: int = -1) -> list[tuple[str, str, str, str, str]]:
-        """Raw (alias, client_dir, password_hash, public_keys, expire) of the users that are not suspended and were
-        changed after generation `since`; all are text, whatever the file holds."""
+    def logins(self, service: str, since: int = -1) -> list[tuple[str, str, str, str, str]]:
+        """Raw (alias, client_dir, password_hash, public_keys, expire) at a service, of the users that may use it, are
+        not suspended and were changed after generation `since`; all are text, whatever the file holds."""
         with self._errors():
-            return self._connection.execute(_LOGINS, (since,)).fetchall()
+            return self._connection.execute(_LOGINS, (service, since)).fetchall()
 
     def touched(self, since: int) -> set[str]:
         """Aliases that were given, changed or freed after generation `since`."""
@@ -198,10 +225,37 @@ class UserStore:
             (count,) = self._connection.execute(query, (today.isoformat(),)).fetchone()
         return int(count)
 
-    def _select(self, rest: str, *values: str) -> Iterator[User]:
+    def second_factor(self, client_id: str) -> SecondFactor | None:
+        """The second factor of a user, confirmed or not."""
+        query = "SELECT secret, confirmed, last_step FROM second_factors WHERE client_id = ?"
         with self._errors():
-            for row in self._connection.execute(_SELECT + rest, values):
-                yield _from_row(row)
+            row = self._connection.execute(query, (client_id,)).fetchone()
+        return SecondFactor(row[0], bool(row[1]), row[2]) if row else None
+
+    def with_second_factor(self) -> set[str]:
+        """Client ids of the users who have a confirmed second factor."""
+        with self._errors():
+            return {client_id for (client_id,) in self._connection.execute(_WITH_SECOND_FACTOR)}
+
+    def set_second_factor(self, client_id: str, factor: SecondFactor | None) -> None:
+        """Give a user this second factor, or none. It is no change of the users: the generation stays."""
+        with self._errors():
+            self._connection.execute("DELETE FROM second_factors WHERE client_id = ?", (client_id,))
+            if factor:
+                row = (client_id, factor.secret, int(factor.confirmed), factor.last_step)
+                self._connection.execute("INSERT INTO second_factors VALUES (?, ?, ?, ?)", row)
+
+    def use_step(self, client_id: str, step: int) -> bool:
+        """Note that the code of a time step was accepted; False if that step, or a later one, was used before."""
+        query = "UPDATE second_factors SET last_step = ? WHERE client_id = ? AND last_step < ?"
+        with self._errors():
+            return self._connection.execute(query, (step, client_id, step)).rowcount == 1
+
+    def _select(self, chosen: str, *values: str) -> Iterator[User]:
+        with self._errors():
+            rows = self._connection.execute(_SELECT + chosen + _IN_ORDER, values)
+            for _, of_one_user in groupby(rows, key=itemgetter(0)):
+                yield _from_rows(list(of_one_user))
 
     def _migrate(self, read_only: bool) -> None:
         version = self._version()
@@ -240,21 +294,41 @@ class UserStore:
             raise StoreError(f"user store {self.path}: {error}") from error
 
 
-_COLUMNS = "client_id, client_dir, alias, password_hash, public_keys, suspended, expire, comment, created"
-_SELECT = f"SELECT {_COLUMNS} FROM users "  # noqa: S608  (a constant)
-_INSERT = f"INSERT INTO users ({_COLUMNS}, generation) VALUES (?,?,?,?,?,?,?,?,?,?)"  # noqa: S608  (a constant)
+def _as_json(texts: Iterable[str]) -> str:
+    import json  # only here: mig-login, which never needs it, must start fast
+
+    return json.dumps(list(texts))
+
+
+_SELECT = """
+    SELECT client_id, client_dir, alias, users.password_hash, users.public_keys, suspended, expire, comment, created,
+        login_methods, own.service, own.password_hash, own.public_keys, own.enabled
+    FROM users LEFT JOIN credentials AS own USING (client_id) """
+_INSERT = """
+    INSERT INTO users (client_id, client_dir, alias, password_hash, public_keys, suspended, expire, comment, created,
+        login_methods, generation)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_IN_ORDER = " ORDER BY users.client_id, own.service"
+_INSERT_CREDENTIALS = "INSERT INTO credentials VALUES (?, ?, ?, ?, ?)"
+_WITH_SECOND_FACTOR = "SELECT client_id FROM second_factors WHERE confirmed"
+_RENAME_SECOND_FACTOR = "UPDATE second_factors SET client_id = ? WHERE client_id = ?"
+_FORGET_SECOND_FACTOR = """
+    DELETE FROM second_factors WHERE client_id = ? AND client_id NOT IN (SELECT client_id FROM users)"""
 _LOGINS = """
-    SELECT CAST(alias AS TEXT), CAST(client_dir AS TEXT), CAST(password_hash AS TEXT), CAST(public_keys AS TEXT),
-        CAST(expire AS TEXT)
-    FROM users WHERE generation > ? AND NOT suspended"""
+    SELECT CAST(alias AS TEXT), CAST(client_dir AS TEXT),
+        CAST(coalesce(nullif(own.password_hash, ''), users.password_hash) AS TEXT),
+        CAST(coalesce(nullif(own.public_keys, ''), users.public_keys) AS TEXT), CAST(expire AS TEXT)
+    FROM users LEFT JOIN credentials AS own ON own.client_id = users.client_id AND own.service = ?
+    WHERE generation > ? AND NOT suspended AND coalesce(own.enabled, 1)"""
 _TOUCHED = """
     SELECT CAST(alias AS TEXT) FROM users WHERE generation > ?
     UNION SELECT CAST(alias AS TEXT) FROM freed_aliases WHERE generation > ?"""
 _FREE = "INSERT OR REPLACE INTO freed_aliases SELECT alias, ? FROM users WHERE client_id = ?"
-_Row = tuple[str, str, str, str, str, int, str, str, str]
+_SERVICE_COLUMN = 10
+_Row = tuple[Any, ...]
 
 
-def _to_row(user: User, generation: int) -> tuple[object, ...]:
+def _to_row(user: User, generation: int) -> _Row:
     return (
         user.client_id,
         user.client_dir,
@@ -265,23 +339,42 @@ def _to_row(user: User, generation: int) -> tuple[object, ...]:
         user.expire.isoformat() if user.expire else "",
         user.comment,
         user.created.isoformat(),
+        " ".join(user.login_methods),
         generation,
     )
 
 
-def _from_row(row: _Row) -> User:
-    client_id, client_dir, alias, password_hash, keys, suspended, expire, comment, created = row
+def _credential_rows(users: Iterable[User]) -> Iterator[_Row]:
+    for user in users:
+        for own in user.services:
+            keys = "\n".join(own.public_keys)
+            yield user.client_id, own.service, own.password_hash, keys, int(own.enabled)
+
+
+def _from_rows(rows: list[_Row]) -> User:
+    """The user of one row for each service, or of one row without a service."""
+    client_id, client_dir, alias, password_hash, keys, suspended, expire, comment, created, methods, *_ = rows[0]
     return User(
         client_id=client_id,
         client_dir=client_dir,
         alias=alias,
         password_hash=password_hash,
-        public_keys=tuple(filter(None, keys.split("\n"))),
+        public_keys=_keys(keys),
         suspended=bool(suspended),
         expire=date.fromisoformat(expire) if expire else None,
         comment=comment,
         created=date.fromisoformat(created),
+        login_methods=tuple(methods.split()),
+        services=tuple(_credentials(*row[_SERVICE_COLUMN:]) for row in rows if row[_SERVICE_COLUMN]),
     )
+
+
+def _credentials(service: str, password_hash: str, keys: str, enabled: int) -> Credentials:
+    return Credentials(service, password_hash, _keys(keys), bool(enabled))
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split("\n")))
 
 
 def _check_kind(path: Path, read_only: bool) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from .errors import EntriesError, FieldError, shown
 from .identity import ATTRIBUTES, Name, check_alias, check_text, parse_client_id
 from .keys import parse_public_key
+from .logins.attempt import LOGIN_METHODS, Service
 from .passwords import check_hash
 
 NAME_FIELDS = tuple(attribute.field for attribute in ATTRIBUTES)
@@ -30,9 +31,13 @@ FIELDS = (
     "state",
     "expire",
     "comment",
+    "login_methods",
+    "services",
     "previous_distinguished_name",
     "remove_data",
 )
+SERVICE_FIELDS = ("password", "password_hash", "public_keys", "enabled")
+ALL_METHODS = "all"
 _COMMENT_CHARACTERS = 1024
 _KEYS_PER_USER = 100
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -43,6 +48,19 @@ class Expiry:
     """When a user's access ends: from 00:00 UTC of `day` on, or never."""
 
     day: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceEntry:
+    """What an entry says about one service; None = not asked for. Not printable: its repr shows no secret."""
+
+    password: str | None = None
+    password_hash: str | None = None
+    public_keys: tuple[str, ...] | None = None
+    enabled: bool | None = None
+
+    def __repr__(self) -> str:
+        return "<ServiceEntry>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +76,8 @@ class UserEntry:
     state: str = "present"
     expire: Expiry | None = None
     comment: str | None = None
+    login_methods: tuple[str, ...] | None = None
+    services: Mapping[str, ServiceEntry] = field(default_factory=dict)
     previous: Name | None = None
     remove_data: bool = False
 
@@ -155,15 +175,15 @@ def _read(entry: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
                 attribute, reader = _READERS[key]
                 values[attribute] = reader(key, value)
             elif key not in FIELDS:
-                raise FieldError(str(key), f"is unknown{_suggestion(key)}")
+                raise FieldError(str(key), f"is unknown{_suggestion(key, FIELDS)}")
         except FieldError as error:
             problems.append(str(error))
     return values
 
 
-def _suggestion(key: object) -> str:
-    close = difflib.get_close_matches(str(key), FIELDS, 1)
-    return f"; did you mean '{close[0]}'?" if close else f"; known are {', '.join(FIELDS)}"
+def _suggestion(key: object, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(str(key), known, 1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known are {', '.join(known)}"
 
 
 def _name(given: Mapping[str, object]) -> Name:
@@ -215,6 +235,10 @@ def _hash(field: str, value: object) -> str:
     return check_hash(_secret(field, value))
 
 
+def _hash_or_none(field: str, value: object) -> str:
+    return "" if value == "" else _hash(field, value)
+
+
 def _alias(field: str, value: object) -> str:
     return check_alias(_text(field, value))
 
@@ -262,6 +286,53 @@ def _keys(field: str, value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parse_public_key(_text(field, key)) for key in value))
 
 
+def _login_methods(field: str, value: object) -> tuple[str, ...]:
+    if value == ALL_METHODS:
+        return ()
+    if not isinstance(value, list) or not value:
+        raise FieldError(field, f"is no list of methods; write one, or '{ALL_METHODS}' for all that the site enables")
+    for method in value:
+        if method not in LOGIN_METHODS:
+            raise FieldError(field, f"{shown(method)} is not a method; write some of {', '.join(LOGIN_METHODS)}")
+    return tuple(method for method in LOGIN_METHODS if method in value)
+
+
+def _services(field: str, value: object) -> dict[str, ServiceEntry]:
+    if not isinstance(value, Mapping):
+        raise FieldError(field, "is not a mapping of services")
+    for name in value:
+        if name not in list(Service):
+            raise FieldError(field, f"{shown(name)} is not a service; write {', '.join(Service)}")
+    return {name: _service_entry(f"{field}.{name}", given) for name, given in value.items() if given is not None}
+
+
+def _service_entry(field: str, value: object) -> ServiceEntry:
+    if not isinstance(value, Mapping):
+        raise FieldError(field, f"is not a mapping of {', '.join(SERVICE_FIELDS)}")
+    values: dict[str, Any] = {}
+    for key, given in value.items():
+        if key not in _SERVICE_READERS:
+            raise FieldError(f"{field}.{key}", f"is unknown{_suggestion(key, SERVICE_FIELDS)}")
+        if given is not None:
+            values[key] = _nested(field, key, given)
+    if {"password", "password_hash"} <= values.keys():
+        raise FieldError(f"{field}.password_hash", "excludes 'password'; give one of them")
+    return ServiceEntry(**values)
+
+
+def _nested(field: str, key: str, value: object) -> object:
+    try:
+        return _SERVICE_READERS[key](key, value)
+    except FieldError as error:
+        raise FieldError(f"{field}.{key}", error.problem) from None
+
+
+_SERVICE_READERS: dict[str, Callable[[str, object], object]] = {
+    "password": _secret,
+    "password_hash": _hash_or_none,
+    "public_keys": _keys,
+    "enabled": _flag,
+}
 _READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
     "alias": ("alias", _alias),
     "password": ("password", _secret),
@@ -270,6 +341,8 @@ _READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
     "state": ("state", _state),
     "expire": ("expire", _expire),
     "comment": ("comment", _comment),
+    "login_methods": ("login_methods", _login_methods),
+    "services": ("services", _services),
     "previous_distinguished_name": ("previous", _previous),
     "remove_data": ("remove_data", _flag),
 }

@@ -14,6 +14,7 @@ from test_reconcile import ADA, ADA_DIR, BO, HASH, KEY, Site
 
 from migrid.site.accounts import Account, is_published, publish
 from migrid.site.errors import HomeError, StoreError
+from migrid.site.passwords import hash_password
 from migrid.site.store import UserStore
 
 
@@ -77,6 +78,23 @@ def test_a_user_is_withdrawn_on_the_day(site: Site, monkeypatch: pytest.MonkeyPa
     assert (site.logins(), site.keys()) == ({"bo"}, set())
 
 
+def test_sftp_has_the_credentials_of_its_own(site: Site) -> None:
+    own, other = hash_password("Other.99"), f"{KEY} laptop"
+    site.apply(
+        {**ADA, "password_hash": HASH, "services": {"sftp": {"public_keys": [KEY]}, "davs": {"password_hash": own}}},
+        {**BO, "public_keys": [KEY], "services": {"sftp": {"password_hash": own, "public_keys": [other]}}},
+    )
+    assert sorted(site.published("shadow")) == [f"ada@example.org:{HASH}:::::::", f"bo:{own}:::::::"]
+    assert (site.published("keys/ada@example.org"), site.published("keys/bo")) == ([KEY], [other])
+
+
+def test_who_may_not_use_sftp_is_not_published(site: Site) -> None:
+    site.apply({**ADA, "public_keys": [KEY], "services": {"sftp": {"enabled": False}}}, BO)
+    assert (site.logins(), site.keys()) == ({"bo"}, set())
+    site.apply({**ADA, "services": {"sftp": {"enabled": True}}}, {**BO, "services": {"sftp": {"enabled": False}}})
+    assert (site.logins(), site.keys()) == ({"ada@example.org"}, {"ada@example.org"})
+
+
 def test_nothing_is_published_where_nobody_reads_it(site: Site) -> None:
     site.sample.accounts.rmdir()
     assert not site.apply(ADA).published
@@ -99,7 +117,9 @@ def test_lost_files_are_written_again(site: Site, lost: str) -> None:
 def test_step_by_step_and_all_at_once_are_the_same(site: Site, tmp_path: Path) -> None:
     site.apply({**ADA, "public_keys": [KEY]}, BO, {"full_name": "Cy", "email": "cy@example.org"})
     site.apply({**BO, "alias": "bob", "public_keys": [KEY]})
-    site.apply({**ADA, "state": "suspended"})
+    site.apply(
+        {**ADA, "state": "suspended"}, {**BO, "alias": "bob", "services": {"sftp": {"public_keys": [f"{KEY} x"]}}}
+    )
     site.apply({"full_name": "Cy", "email": "cy@example.org", "state": "absent"})
     site.apply({"full_name": "Di", "email": "di@example.org", "password_hash": HASH})
     with UserStore(site.sample.state / "user_db_home" / "MiG-users.db", read_only=True) as store:
@@ -168,6 +188,14 @@ def test_a_forged_freed_alias_removes_no_file_elsewhere(site: Site) -> None:
     (site.sample.accounts / "generation").write_text(stamp, encoding="utf-8")
     site.apply({**ADA, "comment": "changed"})
     assert precious.exists()
+
+
+@pytest.mark.parametrize(("column", "value"), [("password_hash", "x:0:"), ("public_keys", f'command="sh" {KEY}')])
+def test_tampered_credentials_of_sftp_keep_their_user_out(site: Site, column: str, value: str) -> None:
+    site.apply({**ADA, "services": {"sftp": {"public_keys": [KEY]}}}, BO)
+    tamper(site, f"UPDATE credentials SET {column} = ?", value)  # noqa: S608
+    assert len(site.apply().refused) == 1
+    assert (site.logins(), site.keys()) == ({"bo"}, set())
 
 
 def test_text_that_is_none_stops_the_publication(site: Site) -> None:

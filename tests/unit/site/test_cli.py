@@ -6,12 +6,19 @@ import json
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
 import pytest
 from sample_site import ACCOUNT, SampleSite, mig_command
+
+from migrid.site.access import as_account
+from migrid.site.configuration import load
+from migrid.site.logins import Attempt, Logins, Method, Service, second_factor
+from migrid.site.logins.history import Guess, History, path_of
+from migrid.site.logins.totp import code_at
 
 ADA = "/C=DK/ST=NA/L=NA/O=Test Org/OU=NA/CN=Ada Example/emailAddress=ada@example.org"
 ADA_HOME = "+C=DK+ST=NA+L=NA+O=Test_Org+OU=NA+CN=Ada_Example+emailAddress=ada@example.org"
@@ -231,6 +238,86 @@ def test_edituser_asks_for_a_new_password(ada: SampleSite, terminal: Terminal) -
     assert (ada.accounts / "shadow").read_text() != before
 
 
+def test_edituser_asks_for_a_password_of_one_service(ada: SampleSite, terminal: Terminal) -> None:
+    shadow = (ada.accounts / "shadow").read_text()
+    exit_status, screen = converse(
+        terminal("edituser", "-i", "ada@example.org", "--service-password", "davs", "--service-access", "davs=yes"),
+        ("Password for davs: ", "short"),
+        ("Password for davs: ", "Another-Pass-2"),
+        ("Password for davs again: ", "Another-Pass-2"),
+    )
+    assert exit_status == 0
+    assert "Another-Pass-2" not in screen
+    assert users(ada)[0]["services"] == {"davs": {"enabled": True, "has_password": True, "public_keys": []}}
+    assert (ada.accounts / "shadow").read_text() == shadow
+    converse(terminal("edituser", "-i", "ada@example.org", "--service-password", "davs"), ("Password for davs: ", ""))
+    assert users(ada)[0]["services"] == {}
+
+
+def test_a_password_of_a_service_needs_a_terminal(ada: SampleSite) -> None:
+    result = ada.mig("edituser", "-i", "ada@example.org", "--service-password", "sftp", stdin="Another-Pass-2\n")
+    assert result.stderr == (
+        "mig: there is no terminal to ask at for a password of a service; give it in a list of mig_users\n"
+    )
+
+
+def test_edituser_says_what_a_user_may_use(ada: SampleSite) -> None:
+    ada.inside(
+        "edituser", "-i", "ada@example.org", "--service-access", "sftp=no", "--login-methods", "migcert, extoidc"
+    )
+    (user,) = users(ada)
+    assert user["login_methods"] == ["migcert", "extoidc"]
+    assert user["services"] == {"sftp": {"enabled": False, "has_password": False, "public_keys": []}}
+    assert (ada.accounts / "passwd").read_text() == ""
+    ada.inside("edituser", "-i", "ada@example.org", "--service-access", "sftp=yes", "--login-methods", "all")
+    (user,) = users(ada)
+    assert (user["login_methods"], user["services"]) == ("all", {})
+    result = ada.mig("edituser", "-i", "ada@example.org", "--login-methods", "migcertt")
+    assert "field 'login_methods': 'migcertt' is not a method; write some of migcert, " in result.stderr
+
+
+def test_edituser_takes_the_second_factor_away(ada: SampleSite) -> None:
+    site = load(ada.conf)
+    with as_account(site):
+        secret = second_factor.begin(site, ADA)
+        assert second_factor.confirm(site, ADA, code_at(secret, 1_000), 30_000.0)
+    assert users(ada)[0]["second_factor"] is True
+    assert secret not in ada.mig("users", "--json").stdout
+    command = ("edituser", "-i", "ada@example.org", "--reset-twofactor")
+    assert ada.mig(*command).stdout == "User Ada Example needs no code any more.\n"
+    assert users(ada)[0]["second_factor"] is False
+    assert ada.mig(*command).stdout == "User Ada Example has no second factor.\n"
+    assert ada.mig(*command, "--comment", "x").stdout.startswith("User Ada Example was changed (comment).")
+
+
+def fail(site: SampleSite, count: int, login: str, address: str) -> None:
+    """Log in with so many wrong passwords."""
+    conf = load(site.conf)
+    with as_account(conf):
+        for number in range(count):
+            attempt = Attempt(Service.SFTP, Method.PASSWORD, login, address)
+            Logins(conf).by_password(attempt, f"Wrong-Pass-{number}")
+
+
+def test_logins_says_who_has_to_wait_until_told_to_forget(ada: SampleSite) -> None:
+    assert ada.mig("logins").stdout == "Nobody has to wait.\n"
+    assert not (ada.state / "mig_system_run" / "logins.db").exists()
+    fail(ada, 5, "ADA@example.org", "2001:db8::1")
+    fail(ada, 4, "bo\x1b[2J", "192.0.2.1")
+    conf = load(ada.conf)
+    with as_account(conf), History(path_of(conf)) as history:
+        for number in range(12):
+            history.admit(Guess("cy", f"192.0.2.{number}", "", str(number)), time.time())
+    lines = ada.mig("logins").stdout.splitlines()
+    assert lines[0].split() == ["Login", "Address", "Wait", "Failures", "Why"]
+    assert [line.split()[:2] for line in lines[1:]] == [["cy", "any"], ["ada@example.org", "2001:db8::/64"]]
+    assert lines[1].endswith(" 10        failures of this login from new addresses")
+    assert lines[2].endswith(" 5         failures of this login from this address")
+    assert ada.mig("logins", "--forget", "Ada@example.org").stdout == "5 failures of Ada@example.org forgotten.\n"
+    assert ada.mig("logins", "--forget", "192.0.2.1").stdout == "5 failures of 192.0.2.1 forgotten.\n"
+    assert ada.mig("logins").stdout == "Nobody has to wait.\n"
+
+
 def test_deleteuser_asks_and_keeps_the_home(ada: SampleSite, terminal: Terminal) -> None:
     home = ada.state / "user_home" / ADA_HOME
     question = f"Remove user {ADA}? The home {home} is kept. [y/N] "
@@ -305,4 +392,6 @@ def test_no_secret_is_in_the_output(ada: SampleSite) -> None:
 
 def test_help_names_every_command(sample_site: SampleSite) -> None:
     text = sample_site.mig("--help").stdout
-    assert all(name in text for name in ("createuser", "edituser", "deleteuser", "users", "checkconf", "status"))
+    assert all(
+        name in text for name in ("createuser", "edituser", "deleteuser", "users", "logins", "checkconf", "status")
+    )

@@ -102,6 +102,22 @@ def test_check_mode_with_a_diff(sample_site: SampleSite, tmp_path: Path) -> None
     assert done.changes == said.changes
 
 
+def test_credentials_of_services_with_check_mode_and_a_diff(sample_site: SampleSite, tmp_path: Path) -> None:
+    mig_users(tmp_path, sample_site.conf, [{**ADA, "password_hash": HASH}])
+    before = contents(sample_site.root)
+    services = {"sftp": {"password": PASSWORD}, "ftps": {"enabled": False}, "davs": {"password_hash": HASH}}
+    wanted = [{**ADA, "services": services, "login_methods": ["migcert", "extoidc"]}]
+    said = mig_users(tmp_path, sample_site.conf, wanted, "--check", "--diff", update_password="always")
+    assert contents(sample_site.root) == before
+    assert said.result["users"][0]["fields"] == ["login_methods", "services"]
+    lines = {"-login methods: all", "+login methods: migcert, extoidc", "+ftps access: no", "+sftp password: changed"}
+    assert lines <= set(said.output.splitlines())
+    done = mig_users(tmp_path, sample_site.conf, wanted, update_password="always")
+    assert (done.changes, done.result["published"]) == (said.changes, True)
+    again = mig_users(tmp_path, sample_site.conf, wanted, update_password="always")
+    assert not again.result["changed"]
+
+
 def test_check_mode_before_there_is_a_site(tmp_path: Path) -> None:
     run = mig_users(tmp_path, tmp_path / "MiGserver.conf", [{**ADA, "password": PASSWORD}], "--check", "--diff")
     assert run.changes == [("ada@example.org", "created")]

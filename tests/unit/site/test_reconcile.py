@@ -153,6 +153,58 @@ def test_passwords_are_updated_only_when_asked(site: Site) -> None:
     assert not site.apply(ADA, **always).changed
 
 
+def test_credentials_of_a_service_stay_until_they_are_changed(site: Site) -> None:
+    always = {"update_password": UpdatePassword.ALWAYS}
+    entry = {**ADA, "services": {"sftp": {"password": "Secret.2", "public_keys": [KEY]}, "davs": {"enabled": False}}}
+    site.apply(entry)
+    before = site.users()
+    assert verify("Secret.2", before["ada@example.org"].credentials("sftp").password_hash)
+    for again in (entry, ADA, {**ADA, "services": {"sftp": {}, "davs": {}, "web": {"enabled": True}}}):
+        assert not site.apply(again, **always).changed
+    (change,) = site.apply({**ADA, "services": {"sftp": {"password": "Secret.3"}}}, **always).changes
+    assert change.fields == ("services",)
+    assert set(change.before.splitlines()) ^ set(change.after.splitlines()) == {
+        "sftp password: set",
+        "sftp password: changed",
+    }
+    (change,) = site.apply(
+        {**ADA, "services": {"sftp": {"password_hash": ""}, "davs": {"enabled": True}}}, **always
+    ).changes
+    assert "davs access: no\n" in change.before
+    assert "davs" not in change.after
+    assert "sftp password: removed\n" in change.after
+    site.apply({**ADA, "services": {"sftp": {"public_keys": []}}})
+    assert site.users()["ada@example.org"].services == ()
+
+
+def test_passwords_of_services_are_those_of_new_users_too(site: Site) -> None:
+    site.apply({**ADA, "services": {"sftp": {"password_hash": HASH}}})
+    assert not site.apply({**ADA, "services": {"sftp": {"password": "Secret.2"}}}).changed
+
+
+def test_the_policy_of_the_site_holds_for_services(site: Site) -> None:
+    (problem,) = site.problems({**ADA, "services": {"davs": {"password": "simple"}}})
+    assert "field 'services.davs.password': is too short: the site's policy MEDIUM asks for 8" in problem
+
+
+def test_login_methods_are_a_property_like_others(site: Site) -> None:
+    site.apply({**ADA, "login_methods": ["migcert"]})
+    assert not site.apply(ADA).changed
+    (change,) = site.apply({**ADA, "login_methods": "all"}).changes
+    assert change.fields == ("login_methods",)
+    assert "login methods: migcert\n" in change.before
+    assert "login methods: all\n" in change.after
+
+
+def test_services_go_with_a_user_who_is_renamed(site: Site) -> None:
+    site.apply({**ADA, "services": {"sftp": {"public_keys": [KEY]}}, "login_methods": ["extcert"]})
+    before = site.users()["ada@example.org"]
+    site.apply(MOVED)
+    after = site.users()["ada.example@example.org"]
+    assert (after.services, after.login_methods) == (before.services, before.login_methods)
+    assert site.keys() == {"ada.example@example.org"}
+
+
 def test_the_policy_of_the_site_holds_for_new_passwords(site: Site) -> None:
     found = site.problems(
         {**ADA, "password": "simple"}, BO, {"full_name": "Cy", "email": "c@example.org", "password": "x"}

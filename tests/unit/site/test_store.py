@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from migrid.site.errors import StoreError
-from migrid.site.store import MIGRATIONS, User, UserStore
+from migrid.site.schema import MIGRATIONS
+from migrid.site.store import Credentials, SecondFactor, User, UserStore
 
 CREATED = date(2026, 1, 1)
 
@@ -59,6 +60,8 @@ def test_users_come_back_as_they_were(store: UserStore) -> None:
         suspended=True,
         expire=CREATED,
         comment="æ",
+        login_methods=("migcert", "extoidc"),
+        services=(Credentials("davs", enabled=False), Credentials("sftp", "$y$z", ("ssh-ed25519 C",))),
     )
     put(store, ada, user(2))
     assert list(store.users()) == [ada, user(2)]
@@ -67,6 +70,45 @@ def test_users_come_back_as_they_were(store: UserStore) -> None:
     assert store.select([ada.client_id, "nobody"]) == {ada.client_id: ada}
     assert store.owners(["ada2@example.org", "nobody"]) == {"ada2@example.org": user(2).client_id}
     assert ada.name.full_name == "Ada Example 1"
+
+
+def test_what_counts_at_a_service(store: UserStore) -> None:
+    ada = user(1, password_hash="$y$x", public_keys=("ssh-ed25519 A",), services=(Credentials("sftp", "$y$z"),))
+    put(store, ada)
+    (found,) = store.users()
+    assert found.credentials("sftp") == Credentials("sftp", "$y$z", ("ssh-ed25519 A",))
+    assert found.credentials("davs") == Credentials("davs", "$y$x", ("ssh-ed25519 A",))
+    assert "$y$" not in repr((found, found.services, SecondFactor("$y$")))
+
+
+def test_credentials_go_with_their_user(store: UserStore) -> None:
+    put(store, user(1, services=(Credentials("sftp", "$y$z"),)), user(2))
+    put(store, user(1))
+    assert list(store.users()) == [user(1), user(2)]
+
+
+def test_a_second_factor_is_no_change_of_the_users(store: UserStore) -> None:
+    put(store, user(1))
+    before = store.revision
+    store.set_second_factor(user(1).client_id, SecondFactor("ABC", True, 5))
+    assert store.use_step(user(1).client_id, 7)
+    assert not store.use_step(user(1).client_id, 7)
+    assert store.second_factor(user(1).client_id) == SecondFactor("ABC", True, 7)
+    assert store.with_second_factor() == {user(1).client_id}
+    assert store.revision == before
+
+
+def test_a_second_factor_stays_with_its_user(store: UserStore) -> None:
+    put(store, user(1), user(2))
+    factors = {one.client_id: SecondFactor(f"S{number}") for number, one in enumerate((user(1), user(2)))}
+    for client_id, factor in factors.items():
+        store.set_second_factor(client_id, factor)
+    put(store, user(1, comment="changed"))
+    with store.transaction():
+        store.replace([user(1).client_id], [user(3)], {user(1).client_id: user(3).client_id})
+        store.replace([user(2).client_id], [])
+    put(store, user(2))
+    assert [store.second_factor(user(number).client_id) for number in (1, 2, 3)] == [None, None, SecondFactor("S0")]
 
 
 def test_the_file_is_private(store: UserStore, path: Path) -> None:
@@ -232,6 +274,20 @@ def test_every_old_version_becomes_the_newest(path: Path, tmp_path: Path, versio
         put(store, user(1))
         assert list(store.users()) == [user(1)]
     assert schema(path) == schema(new)
+
+
+def test_users_of_the_first_version_stay_as_they_were(path: Path) -> None:
+    old_file(path, 1)
+    with closing(sqlite3.connect(path)) as connection:
+        row = (user(1).client_id, user(1).client_dir, user(1).alias, "$y$x", CREATED.isoformat(), 0)
+        columns = "client_id, client_dir, alias, password_hash, created, generation"
+        connection.execute(f"INSERT INTO users ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+        connection.commit()
+    for read_only in (True, False, True):
+        with UserStore(path, read_only=read_only) as store:
+            assert list(store.users()) == [user(1, password_hash="$y$x")]
+            assert [row[0] for row in store.logins("sftp")] == [user(1).alias]
+            assert store.generation == 0
 
 
 def test_a_read_only_store_shows_an_old_file_without_touching_it(path: Path) -> None:

@@ -60,6 +60,20 @@ def test_expiry(given: object, day: date | None) -> None:
         ({"previous_distinguished_name": ADA_ID}, "previous_distinguished_name", "leave it out"),
         ({"previous_distinguished_name": "ada"}, "previous_distinguished_name", "cannot be read"),
         ({"full_name": "x" * 5000}, "full_name", "at most 64"),
+        ({"login_methods": []}, "login_methods", "is no list of methods; write one, or 'all' for all that"),
+        ({"login_methods": "migcert"}, "login_methods", "is no list of methods"),
+        (
+            {"login_methods": ["migcert", "password"]},
+            "login_methods",
+            "'password' is not a method; write some of migcert",
+        ),
+        ({"services": ["sftp"]}, "services", "is not a mapping of services"),
+        ({"services": {"ssh": {}}}, "services", "'ssh' is not a service; write web, sftp, ftps, davs"),
+        ({"services": {"sftp": False}}, "services.sftp", "is not a mapping of password, password_hash, public_keys"),
+        ({"services": {"sftp": {"enable": True}}}, "services.sftp.enable", "is unknown; did you mean 'enabled'?"),
+        ({"services": {"sftp": {"enabled": "no"}}}, "services.sftp.enabled", "is not true or false"),
+        ({"services": {"sftp": {"password": 12345678}}}, "services.sftp.password", "a number is not text"),
+        ({"services": {"sftp": {"public_keys": ["x"]}}}, "services.sftp.public_keys", "not an accepted type of key"),
     ],
 )
 def test_wrong_fields(fields: dict[str, object], field: str, reason: str) -> None:
@@ -78,6 +92,32 @@ def test_secrets_are_not_shown() -> None:
     assert len(found) == 3
     assert "geheim" not in "".join(found)
     assert "geheim" not in repr(UserEntry.from_dict({**ADA, "password": "geheim"}, "here"))
+
+
+def test_secrets_of_services_are_not_shown() -> None:
+    both = {"password": "geheim", "password_hash": "$6$geheim$" + "x" * 86}
+    found = problems({**ADA, "services": {"sftp": both}}, {**BO, "services": {"davs": {"password_hash": "geheim"}}})
+    assert found[0].endswith("field 'services.sftp.password_hash': excludes 'password'; give one of them")
+    assert "field 'services.davs.password_hash': is not a crypt(3) hash" in found[1]
+    assert "geheim" not in "".join(found)
+    (entry,) = parse_entries([{**ADA, "services": {"sftp": {"password": "geheim"}}}])
+    assert "geheim" not in repr((entry, entry.services))
+
+
+def test_services_and_login_methods() -> None:
+    (entry,) = parse_entries(
+        [
+            {
+                **ADA,
+                "login_methods": ["extoidc", "migcert", "extoidc"],
+                "services": {"sftp": {"enabled": False}, "web": None},
+            }
+        ]
+    )
+    assert entry.login_methods == ("migcert", "extoidc")
+    assert list(entry.services) == ["sftp"]
+    assert (entry.services["sftp"].enabled, entry.services["sftp"].password) == (False, None)
+    assert parse_entries([{**ADA, "login_methods": "all"}])[0].login_methods == ()
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:

@@ -8,9 +8,11 @@ from datetime import date
 from pathlib import Path
 
 from ..errors import MigError
-from ..users import NAME_FIELDS
+from ..logins.attempt import LOGIN_METHODS, Service
+from ..users import ALL_METHODS, NAME_FIELDS
 
 NEVER = "never"
+YES_NO = {"yes": True, "no": False}
 PATTERN_HELP = "shell pattern such as '*@example.org'; upper and lower case are the same"
 
 
@@ -33,6 +35,25 @@ def add_properties(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         help="a file of public SSH keys; can be repeated; replaces all keys the user has",
+    )
+    group.add_argument(
+        "--login-methods",
+        metavar="LIST",
+        help=f"ways into the web, with commas between: {', '.join(LOGIN_METHODS)}; or {ALL_METHODS}",
+    )
+    group.add_argument(
+        "--service-access",
+        metavar="SERVICE=yes|no",
+        choices=[f"{service}={word}" for service in Service for word in YES_NO],
+        action="append",
+        help=f"let the user use a service or not: {', '.join(Service)}; can be repeated",
+    )
+    group.add_argument(
+        "--service-password",
+        metavar="SERVICE",
+        choices=list(Service),
+        action="append",
+        help="ask for a password for one service only; can be repeated",
     )
     password = group.add_mutually_exclusive_group()
     password.add_argument(
@@ -70,11 +91,25 @@ def given_properties(args: argparse.Namespace) -> dict[str, object]:
         given["expire"] = ""
     if args.public_key is not None:
         given["public_keys"] = [key for path in args.public_key for key in _keys_in(path)]
+    if args.login_methods is not None:
+        given["login_methods"] = _methods(args.login_methods)
+    if args.service_access:
+        given["services"] = given_services(args)
     if args.password_file:
         given["password"] = _first_line(_text_of(args.password_file))
     if args.password_stdin:
         given["password"] = _first_line(sys.stdin.readline())
     return given
+
+
+def given_services(args: argparse.Namespace) -> dict[str, dict[str, object]]:
+    """What was given about services, but for the passwords."""
+    words = (text.split("=") for text in args.service_access or ())
+    return {service: {"enabled": YES_NO[word]} for service, word in words}
+
+
+def _methods(text: str) -> str | list[str]:
+    return text if text == ALL_METHODS else [word.strip() for word in text.split(",")]
 
 
 def _flag(field: str) -> str:

@@ -27,18 +27,18 @@ def ask(label: str, check: Callable[[str], object]) -> str:
     return _until_accepted(label, read)
 
 
-def ask_password(check: Callable[[str], object]) -> str:
+def ask_password(check: Callable[[str], object], label: str = "Password") -> str:
     """A password, not shown and typed twice; empty when there shall be none."""
 
     def read() -> str:
-        password = getpass("Password: ")
+        password = getpass(f"{label}: ")
         if password:
             check(password)
-            if getpass("Password again: ") != password:
+            if getpass(f"{label} again: ") != password:
                 raise FieldError("password", "the two passwords differ")
         return password
 
-    return _until_accepted("Password", read)
+    return _until_accepted(label, read)
 
 
 def confirm(question: str) -> bool:

@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from functools import partial
 from shlex import quote
 
+from ..access import as_account
 from ..configuration import Configuration, load
 from ..errors import MigError
 from ..identity import Name, parse_client_id
+from ..logins import second_factor
 from ..passwords import check_policy
 from ..plan import UpdatePassword
 from ..reconcile import Outcome, reconcile
 from ..store import User
 from ..users import NAME_FIELDS, UserEntry
 from . import asking
-from .arguments import given_name, given_properties
+from .arguments import given_name, given_properties, given_services
 from .listing import find_user
 
 QUESTIONS = {
@@ -40,10 +42,11 @@ def create_user(args: argparse.Namespace) -> int:
     if asking.at_terminal():
         entry = _ask_for_missing(entry, site)
     _refuse_missing(entry)
+    entry = _with_service_passwords(entry, args, site)
     wanted = UserEntry.from_dict(entry, _label(entry))
     if find_user(site, wanted.client_id):
         raise MigError(f"user {wanted.client_id} exists; to change it: mig edituser -i {quote(wanted.client_id)}")
-    _apply(site, wanted)
+    _tell(_apply(site, wanted), wanted)
     return 0
 
 
@@ -55,7 +58,12 @@ def edit_user(args: argparse.Namespace) -> int:
     entry["state"] = args.state or ("suspended" if user.suspended else "present")
     if args.ask_password:
         entry["password"] = asking.ask_password(lambda password: check_policy(password, site.password_policy))
-    _apply(site, UserEntry.from_dict(entry, _label(entry)))
+    entry = _with_service_passwords(entry, args, site)
+    wanted = UserEntry.from_dict(entry, _label(entry))
+    done = _apply(site, wanted)
+    if args.reset_twofactor:
+        done.append(_without_second_factor(site, wanted))
+    _tell(done, wanted)
     return 0
 
 
@@ -70,7 +78,8 @@ def delete_user(args: argparse.Namespace) -> int:
         print("Nothing was changed.")
         return 1
     entry = {"distinguished_name": client_id, "state": "absent", "remove_data": args.remove_data}
-    _apply(site, UserEntry.from_dict(entry, client_id))
+    wanted = UserEntry.from_dict(entry, client_id)
+    _tell(_apply(site, wanted), wanted)
     return 0
 
 
@@ -138,9 +147,37 @@ def _confirmed(site: Configuration, client_id: str, remove_data: bool) -> bool:
     return asking.confirm(f"Remove user {client_id}? The home {home} {fate}.")
 
 
-def _apply(site: Configuration, entry: UserEntry) -> None:
+def _with_service_passwords(
+    entry: dict[str, object], args: argparse.Namespace, site: Configuration
+) -> dict[str, object]:
+    """The entry with a password for each service that the arguments name; an empty one takes the user's away."""
+    if not args.service_password:
+        return entry
+    if not asking.at_terminal():
+        raise MigError("there is no terminal to ask at for a password of a service; give it in a list of mig_users")
+    services = given_services(args)
+    for service in args.service_password:
+        label = f"Password for {service}"
+        password = asking.ask_password(lambda text: check_policy(text, site.password_policy), label)
+        given = {"password": password} if password else {"password_hash": ""}
+        services[service] = services.get(service, {}) | given
+    return entry | {"services": services}
+
+
+def _without_second_factor(site: Configuration, entry: UserEntry) -> str:
+    with as_account(site):
+        removed = second_factor.remove(site, entry.client_id)
+    return f"User {entry.name.full_name} {'needs no code any more' if removed else 'has no second factor'}."
+
+
+def _apply(site: Configuration, entry: UserEntry) -> list[str]:
+    """Make the user what the entry says; what there is to say about it."""
     outcome = reconcile(site, [entry], update_password=UpdatePassword.ALWAYS)
-    for line in _report(site, outcome, entry):
+    return list(_report(site, outcome, entry))
+
+
+def _tell(lines: list[str], entry: UserEntry) -> None:
+    for line in lines or [f"User {entry.name.full_name} is as it should be; nothing was changed."]:
         print(line)
 
 
@@ -153,8 +190,6 @@ def _report(site: Configuration, outcome: Outcome, entry: UserEntry) -> Iterator
             yield text if entry.remove_data else f"{text} The home {site.user_home / name.client_dir} is kept."
         else:
             yield f"{text} Login: {change.alias}, home: {site.user_home / name.client_dir}"
-    if not outcome.changes:
-        yield f"User {entry.name.full_name} is as it should be; nothing was changed."
     yield from (f"Warning: {refusal}" for refusal in outcome.refused)
 
 

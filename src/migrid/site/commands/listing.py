@@ -13,8 +13,8 @@ from ..access import opened_store
 from ..accounts import today
 from ..configuration import Configuration, load
 from ..identity import parse_client_id
-from ..store import User
-from ..users import NAME_FIELDS
+from ..store import Credentials, User
+from ..users import ALL_METHODS, NAME_FIELDS
 
 COLUMNS = {
     "alias": "Login",
@@ -37,7 +37,9 @@ def list_users(args: argparse.Namespace) -> int:
     """Print the users that the arguments choose, as a table or as JSON."""
     site = load(args.conf)
     with opened_store(site) as store:
-        records = [_record(user, site) for user in (store.users() if store else ()) if _chosen(user, args)]
+        with_code = store.with_second_factor() if store else set()
+        users = store.users() if store else ()
+        records = [_record(user, site, user.client_id in with_code) for user in users if _chosen(user, args)]
     if args.json:
         print(json.dumps(records, ensure_ascii=False, indent=2))
     else:
@@ -60,7 +62,7 @@ def _expires_within(expire: date | None, args: argparse.Namespace) -> bool:
     return (args.expire_after or date.min) < expire < (args.expire_before or date.max)
 
 
-def _record(user: User, site: Configuration) -> dict[str, object]:
+def _record(user: User, site: Configuration, second_factor: bool) -> dict[str, object]:
     return {
         "alias": user.alias,
         "state": _state(user),
@@ -71,8 +73,15 @@ def _record(user: User, site: Configuration) -> dict[str, object]:
         "home": str(site.user_home / user.client_dir),
         "has_password": bool(user.password_hash),
         "public_keys": list(user.public_keys),
+        "login_methods": list(user.login_methods) or ALL_METHODS,
+        "services": {own.service: _service_record(own) for own in user.services},
+        "second_factor": second_factor,
         "created": user.created.isoformat(),
     }
+
+
+def _service_record(own: Credentials) -> dict[str, object]:
+    return {"enabled": own.enabled, "has_password": bool(own.password_hash), "public_keys": list(own.public_keys)}
 
 
 def _state(user: User) -> str:

@@ -1,0 +1,253 @@
+"""The logins of late: what failed, and which addresses users came from. One SQLite file for all daemons of the site.
+
+Every attempt is noted as a failure before the password is looked at, and withdrawn if it was none. So attempts that
+come at once count as if they had come one after the other. Of a wrong password only two bytes of a keyed hash are
+kept: enough to see that a client repeats it, too little to find it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv6Address, ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+from ..configuration import Configuration
+from ..errors import StoreError
+from .delays import DAY, HOUR, KNOWN_ADDRESS, OWN, STRANGERS, Rule
+
+FILE_NAME = "logins.db"
+_BUSY_SECONDS = 30
+_MOST_FAILURES = 100_000
+_IPV6_HOST_BITS = 64
+_SCHEMA = (
+    """CREATE TABLE failures (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        time REAL NOT NULL,
+        login TEXT NOT NULL,
+        address TEXT NOT NULL,
+        known INTEGER NOT NULL,
+        wrong_code INTEGER NOT NULL DEFAULT 0,
+        tag BLOB
+    )""",
+    "CREATE INDEX failures_by_time ON failures (time)",
+    "CREATE INDEX failures_by_login ON failures (login, time)",
+    "CREATE INDEX failures_by_address ON failures (address, time)",
+    """CREATE TABLE successes (
+        client_id TEXT NOT NULL,
+        address TEXT NOT NULL,
+        time REAL NOT NULL,
+        PRIMARY KEY (client_id, address)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX successes_by_time ON successes (time)",
+    "CREATE TABLE granted_processes (process TEXT PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE tag_key (key BLOB NOT NULL)",
+    "PRAGMA user_version = 1",
+)
+_ADMIT = "INSERT INTO failures (time, login, address, known, tag) VALUES (?, ?, ?, ?, ?)"
+_REPEATED = "SELECT 1 FROM failures WHERE login = ? AND tag = ?"
+_KNOWN = "SELECT 1 FROM successes WHERE client_id = ? AND address = ? AND time > ?"
+
+
+class Guess(NamedTuple):
+    """A password, and the code if there is one, that is tried for a login; `client_id` is '' if it is no user's."""
+
+    login: str
+    address: str
+    client_id: str
+    secret: str
+
+
+class Admission(NamedTuple):
+    """Whether a guess may be looked at now (`wait` is 0), and the number of the failure that it counts as until then.
+
+    A guess that was made before has no number: it does not count again.
+    """
+
+    guess: Guess
+    known: bool
+    wait: float
+    number: int | None = None
+
+
+class Delay(NamedTuple):
+    """Who has to wait: a login, an address or both; the other is ''."""
+
+    login: str
+    address: str
+    why: str
+    failures: int
+    wait: float
+
+
+def network_of(address: str) -> str:
+    """What counts as one address: of IPv6 the /64, which is one customer's. Other text stands for itself."""
+    try:
+        ip = ip_address(address.strip())
+    except ValueError:
+        return address.encode(errors="backslashreplace").decode()
+    if not isinstance(ip, IPv6Address):
+        return str(ip)
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped)
+    return f"{IPv6Address(int(ip) >> _IPV6_HOST_BITS << _IPV6_HOST_BITS)}/{_IPV6_HOST_BITS}"
+
+
+def path_of(site: Configuration) -> Path:
+    """Where the history of a site is."""
+    return site.mig_system_run / FILE_NAME
+
+
+class History:
+    """The file `path`, made (0600) when it does not exist: a context manager. Methods raise StoreError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._errors():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def admit(self, guess: Guess, now: float) -> Admission:
+        """Whether the guess may be looked at now; if so it is a failure until it is withdrawn or succeeds."""
+        with self._transaction():
+            self._prune(now)
+            known = self._has(_KNOWN, guess.client_id, guess.address, now - KNOWN_ADDRESS)
+            rules = (OWN,) if known else (OWN, *STRANGERS)
+            wait = max(self._wait(rule, guess, now) for rule in rules)
+            if wait:
+                return Admission(guess, known, wait)
+            tag = self._tag(guess)
+            if self._has(_REPEATED, guess.login, tag):
+                return Admission(guess, known, 0.0)
+            row = (now, guess.login, guess.address, known, tag)
+            return Admission(guess, known, 0.0, self._connection.execute(_ADMIT, row).lastrowid)
+
+    def withdraw(self, admission: Admission) -> None:
+        """The guess was no failure."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM failures WHERE number = ?", (admission.number,))
+
+    def wrong_code(self, admission: Admission, now: float) -> None:
+        """The password was right but not the code: that counts each time, because codes change."""
+        login, address = admission.guess.login, admission.guess.address
+        with self._transaction():
+            self._connection.execute("DELETE FROM failures WHERE number = ?", (admission.number,))
+            self._connection.execute(
+                "INSERT INTO failures (time, login, address, known, wrong_code) VALUES (?, ?, ?, ?, TRUE)",
+                (now, login, address, admission.known),
+            )
+
+    def succeeded(self, client_id: str, login: str, address: str, now: float) -> None:
+        """The user has logged in: the address is known from now on, and its failures for this login are forgiven."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM failures WHERE login = ? AND address = ?", (login, address))
+            self._connection.execute("INSERT OR REPLACE INTO successes VALUES (?, ?, ?)", (client_id, address, now))
+
+    def note_granted(self, process: str, now: float) -> None:
+        """A process was granted a login by password."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM granted_processes WHERE time < ?", (now - HOUR,))
+            self._connection.execute("INSERT OR REPLACE INTO granted_processes VALUES (?, ?)", (process, now))
+
+    def was_granted(self, process: str) -> bool:
+        """Whether that process was granted a login by password and did not ask before."""
+        with self._transaction():
+            query = "DELETE FROM granted_processes WHERE process = ?"
+            return self._connection.execute(query, (process,)).rowcount == 1
+
+    def delays(self, now: float) -> list[Delay]:
+        """Who has to wait at present, the longest first."""
+        with self._errors():
+            found = [delay for rule in (OWN, *STRANGERS) for delay in self._delays(rule, now)]
+        return sorted(found, key=lambda delay: (-delay.wait, delay))
+
+    def forget(self, login: str, address: str) -> int:
+        """Forget the failures of a login and those from an address; how many there were."""
+        with self._transaction():
+            query = "DELETE FROM failures WHERE login = ? OR address = ?"
+            return self._connection.execute(query, (login, address)).rowcount
+
+    def _wait(self, rule: Rule, guess: Guess, now: float) -> float:
+        same = " AND ".join(f"{key} = :{key}" for key in rule.keys)
+        query = f"SELECT count(*), max(time) FROM failures WHERE {same} AND time > :since AND {rule.counted}"  # noqa: S608  (constants)
+        values = {"login": guess.login, "address": guess.address, "since": now - rule.memory}
+        failures, last = self._connection.execute(query, values).fetchone()
+        return rule.wait(failures, last or 0.0, now)
+
+    def _delays(self, rule: Rule, now: float) -> Iterator[Delay]:
+        columns = ", ".join(key if key in rule.keys else "''" for key in ("login", "address"))
+        query = f"SELECT {columns}, count(*), max(time) FROM failures WHERE time > ? AND {rule.counted} GROUP BY 1, 2"  # noqa: S608  (constants)
+        for login, address, failures, last in self._connection.execute(query, (now - rule.memory,)):
+            wait = rule.wait(failures, last, now)
+            if wait:
+                yield Delay(login, address, rule.why, failures, wait)
+
+    def _tag(self, guess: Guess) -> bytes:
+        (key,) = self._connection.execute("SELECT key FROM tag_key").fetchone()
+        secret = f"{guess.login}\0{guess.secret}".encode(errors="surrogatepass")
+        return hmac.digest(key, secret, "sha256")[:2]
+
+    def _has(self, query: str, *values: object) -> bool:
+        return self._connection.execute(query, values).fetchone() is not None
+
+    def _prune(self, now: float) -> None:
+        self._connection.execute("DELETE FROM failures WHERE time < ?", (now - DAY,))
+        self._connection.execute(
+            "DELETE FROM failures WHERE number <= (SELECT max(number) FROM failures) - ?", (_MOST_FAILURES,)
+        )
+        self._connection.execute("DELETE FROM successes WHERE time < ?", (now - KNOWN_ADDRESS,))
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        if not self._version():
+            with self._transaction():
+                if not self._version():
+                    for statement in _SCHEMA:
+                        self._connection.execute(statement)
+                    self._connection.execute("INSERT INTO tag_key VALUES (?)", (os.urandom(32),))
+
+    def _version(self) -> int:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        return int(version)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"the history of logins {self._path}: {error}; if it is damaged, remove it: it is made anew"
+            ) from error

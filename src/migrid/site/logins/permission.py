@@ -1,0 +1,27 @@
+"""What a user may use: decided from the user's record alone, whoever asks and whatever was proven."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from ..store import User
+from .attempt import LOGIN_METHODS, Method, Reason, Service
+
+
+def permission(user: User, service: Service, method: Method, today: date) -> Reason:
+    """Whether the user may use the service with this method: GRANTED, or why not."""
+    if user.suspended:
+        return Reason.SUSPENDED
+    if user.is_expired(today):
+        return Reason.EXPIRED
+    if not user.own_credentials(service).enabled or not _is_way_in(user, service, method):
+        return Reason.NOT_ALLOWED
+    return Reason.GRANTED
+
+
+def _is_way_in(user: User, service: Service, method: Method) -> bool:
+    if method is Method.PUBLIC_KEY:
+        return service is Service.SFTP
+    if method is Method.PASSWORD and service is Service.WEB:
+        method = Method.MIGOIDC  # whose login page is the only one that takes passwords
+    return method not in LOGIN_METHODS or not user.login_methods or method in user.login_methods
