@@ -146,7 +146,7 @@ class Certificates:
             return "it is damaged"
         if public_bytes(key.public_key()) != public_bytes(certificate.public_key()):
             return "its key is another one"
-        end = _end(certificate)
+        end = end_of(certificate)
         return f"it ends on {end:%Y-%m-%d}" if end < _now() + timedelta(days=self.policy.renew_days) else None
 
     def _fault_of_issued(self, want: Wanted, authority_changes: bool) -> str | None:
@@ -155,7 +155,7 @@ class Certificates:
         if authority_changes:
             return "the authority is new"
         certificate = _read(self._paths(want.name)[0])
-        if _issuer_key(certificate) != _key_identifier(_read(self._paths(AUTHORITY)[0])):
+        if _issuer_key(certificate) != key_identifier(_read(self._paths(AUTHORITY)[0])):
             return "another authority issued it"
         return None if _dns_names(certificate) == set(want.names) else "the names have changed"
 
@@ -174,7 +174,7 @@ class Certificates:
         authority_path, _ = self._paths(AUTHORITY)
         if not authority_path.exists():
             return set()
-        identifier = _key_identifier(_read(authority_path))
+        identifier = key_identifier(_read(authority_path))
         others = [path for path in self.directory.glob("*.crt") if path != authority_path]
         return {path.stem for path in others if _is_issued_by(path, identifier)}
 
@@ -182,7 +182,7 @@ class Certificates:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _distinguished_name(self.policy.organization, self.policy.authority)
         builder = (
-            _certificate(subject, subject, key.public_key(), AUTHORITY_LIFE)
+            certificate_builder(subject, subject, key.public_key(), AUTHORITY_LIFE)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(x509.KeyUsage(**NO_USAGE | {"key_cert_sign": True, "crl_sign": True}), critical=True)
         )
@@ -196,9 +196,9 @@ class Certificates:
             raise CertificateError(f"{authority_key_path} is not a key that this project made; move it away")
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _distinguished_name(self.policy.organization, want.names[0])
-        identifier = x509.AuthorityKeyIdentifier(_key_identifier(authority), None, None)
+        identifier = x509.AuthorityKeyIdentifier(key_identifier(authority), None, None)
         builder = (
-            _certificate(subject, authority.subject, key.public_key(), timedelta(days=self.policy.days))
+            certificate_builder(subject, authority.subject, key.public_key(), timedelta(days=self.policy.days))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.KeyUsage(**NO_USAGE | {"digital_signature": True}), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -235,9 +235,10 @@ def _given(want: Wanted) -> tuple[bytes, bytes]:
     return certificate.encode(), key.encode()
 
 
-def _certificate(
+def certificate_builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, life: timedelta
 ) -> x509.CertificateBuilder:
+    """What all certificates of an authority have: valid from now on, since clocks differ from an hour ago on."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -290,7 +291,8 @@ def _issuer_key(certificate: x509.Certificate) -> bytes | None:
         return None
 
 
-def _key_identifier(authority: x509.Certificate) -> bytes:
+def key_identifier(authority: x509.Certificate) -> bytes:
+    """What the certificates of an authority name its key by (RFC 5280, 4.2.1.2)."""
     return authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
 
 
@@ -305,7 +307,8 @@ def public_bytes(key: object) -> bytes:
     return spki
 
 
-def _end(certificate: x509.Certificate) -> datetime:
+def end_of(certificate: x509.Certificate) -> datetime:
+    """When a certificate stops to be valid."""
     if hasattr(certificate, "not_valid_after_utc"):  # cryptography 42
         return certificate.not_valid_after_utc
     return certificate.not_valid_after.replace(tzinfo=UTC)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..table import table
 from . import checkconf, status, status_page
-from .commands import arguments, edit, import_site, listing, logins
+from .commands import arguments, edit, import_site, listing, logins, usercert
 from .configuration import DEFAULT_PATH, default_path, load, read
 from .errors import ConfigurationError, MigError
 from .state_tree import kept_homes
@@ -127,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     page_help = "write index.html and status.json there; the exit status is 0 when they are written"
     form.add_argument("--html", metavar="DIRECTORY", type=Path, help=page_help)
     import_site.add_import_site(add)
+    usercert.add_commands(add)
     return parser
 
 
