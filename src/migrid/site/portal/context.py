@@ -1,0 +1,78 @@
+"""What stands behind every page: the site, the visitor who asks, and the visitor's home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, Response, current_app, g, make_response, render_template, request
+from werkzeug.exceptions import Forbidden
+
+from ..configuration import Configuration
+from ..homes import Home, Homes
+from .visitor import COOKIE, Desk, StrangerError, Visitor
+
+FORM_FIELD = "form_token"
+FORM_HEADER = "X-Form-Token"
+OPEN = ("web.static", "portal.static")
+SAFE = ("GET", "HEAD", "OPTIONS")
+CHECKS_ITS_FORM = ("transfer.put", "transfer.upload")
+"""Pages that read what comes in themselves, piece by piece, and check in the end whose form it was."""
+
+
+@dataclass(frozen=True)
+class Portal:
+    """The site and who receives its visitors."""
+
+    site: Configuration
+    desk: Desk
+
+    def guard(self, app: Flask) -> None:
+        """Let only visitors to the pages, and only forms of theirs change something."""
+        app.before_request(self._receive)
+        app.after_request(_remember)
+        app.register_error_handler(StrangerError, _stranger)
+        app.context_processor(lambda: {"visitor": g.get("visitor"), "form_field": FORM_FIELD})
+
+    def _receive(self) -> None:
+        if request.endpoint in OPEN:
+            return
+        g.visitor = self.desk.receive(request.environ, request.cookies.get(COOKIE, ""))
+        if request.method not in SAFE and request.endpoint not in CHECKS_ITS_FORM:
+            check_form()
+
+
+def portal() -> Portal:
+    return cast(Portal, current_app.extensions["portal"])
+
+
+def visitor() -> Visitor:
+    """Who asks for the page."""
+    return cast(Visitor, g.visitor)
+
+
+def check_form() -> None:
+    """Refuse what another site made the browser send."""
+    token = request.headers.get(FORM_HEADER) or request.form.get(FORM_FIELD, "")
+    if not visitor().sent(token):
+        raise Forbidden
+
+
+@contextmanager
+def home() -> Iterator[Home]:
+    """The visitor's home. What goes wrong in it raises FileError."""
+    with Homes(portal().site.user_home) as homes, homes.open(visitor().user.client_dir) as found:
+        yield found
+
+
+def _remember(response: Response) -> Response:
+    found = g.get("visitor")
+    if found and found.is_new:
+        response.set_cookie(COOKIE, found.cookie, secure=True, httponly=True, samesite="Lax")
+    return response
+
+
+def _stranger(error: StrangerError) -> Response:
+    return make_response(render_template("stranger.html", who=error.shown_as, reason=error.reason), 403)

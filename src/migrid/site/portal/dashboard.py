@@ -1,0 +1,57 @@
+"""The first page: who you are, how you came in, and how to connect with each service."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask import Blueprint, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from ..configuration import Configuration
+from .context import home, portal, visitor
+
+routes = Blueprint("dashboard", __name__)
+
+METHODS = {
+    "migcert": "with a certificate of this site",
+    "extcert": "with a certificate",
+    "migoidc": "with your login and password",
+    "extoidc": "with the account of your organization",
+}
+
+
+class Way(NamedTuple):
+    """A service to connect with: what it is good for, and a command that is ready to be copied."""
+
+    name: str
+    purpose: str
+    command: str
+
+
+@routes.get("/")
+@routes.get("/home.py")
+def start() -> ResponseReturnValue:
+    """The page that earlier versions began with."""
+    return redirect(url_for(".dashboard"), 302)
+
+
+@routes.get("/dashboard.py")
+def dashboard() -> ResponseReturnValue:
+    """The page."""
+    with home() as files:
+        space = files.space()
+    user = visitor().user
+    ways = _ways(portal().site, user.alias)
+    return render_template("dashboard.html", user=user, how=METHODS[visitor().method], ways=ways, space=space)
+
+
+def _ways(site: Configuration, login: str) -> list[Way]:
+    host = site.user_sftp_address
+    if not host or not (site.enable_sftp or site.enable_sftp_subsys):
+        return []
+    port = site.user_sftp_port if site.enable_sftp else site.user_sftp_subsys_port
+    remote = f":sftp,host={host},port={port},user={login}"
+    return [
+        Way("SFTP", "Copy files", f"sftp -P {port} {login}@{host}"),
+        Way("rclone", "Keep a directory here like one of yours", f"rclone sync DIRECTORY {remote}:DIRECTORY"),
+    ]

@@ -1,0 +1,89 @@
+"""What all web pages of the site share: the skeleton of a page, the style sheet, the error pages and the headers.
+
+Pages have no script and no inline style, and nothing on them comes from elsewhere. A template begins with
+`{% extends 'page.html' %}` and fills the blocks `title` and `main`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from flask import Blueprint, Flask, Response, make_response, render_template, request
+from werkzeug.exceptions import HTTPException, default_exceptions
+
+from ..errors import MigError
+
+log = logging.getLogger(__name__)
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+EXPLANATIONS = {
+    400: "The site could not understand what the browser sent.",
+    403: "This page exists, but not for you.",
+    404: "There is no page at this address.",
+    405: "This address does not work by itself. Start at the page that you wanted to open.",
+    413: "That was more than the site takes at once.",
+    503: "This part of the site does not answer right now. Please try again in a few minutes.",
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the pages say about the site. `form_targets` are origins that a form may lead to besides the page's own."""
+
+    title: str
+    support_email: str | None = None
+    base_path: str = ""
+    form_targets: tuple[str, ...] = ()
+
+    @property
+    def content_security_policy(self) -> str:
+        targets = " ".join(("'self'", *self.form_targets))
+        return (
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+            f"form-action {targets}"
+        )
+
+
+def furnish(app: Flask, site: Site) -> None:
+    """Give an application the templates, the style sheet, the error pages and the headers."""
+    parts = Blueprint("web", __name__, static_folder="static", template_folder="templates")
+    app.register_blueprint(parts, url_prefix=site.base_path)
+    app.jinja_env.globals["site"] = site
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.register_error_handler(HTTPException, _error_page)
+    app.register_error_handler(MigError, _not_available)
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", site.content_security_policy)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request.endpoint != "web.static":
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def error_page(status: int) -> Response:
+    """The page for an HTTP status."""
+    name = default_exceptions[status]().name if status in default_exceptions else "Error"
+    explanation = EXPLANATIONS.get(status, "Something went wrong here. Please try again in a few minutes.")
+    return make_response(render_template("error.html", name=name, explanation=explanation), status)
+
+
+def _error_page(error: HTTPException) -> Response:
+    page = error_page(error.code or 500)
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            page.headers[name] = value
+    return page
+
+
+def _not_available(error: MigError) -> Response:
+    log.error("%s", error)
+    return error_page(503)
