@@ -44,7 +44,7 @@ class Site:
 
     def get(self, url: str, *options: str) -> subprocess.CompletedProcess[str]:
         """Ask with curl, which verifies the certificate against the site's authority."""
-        names = (self.variables["mig_public_fqdn"], self.variables["mig_sid_fqdn"])
+        names = [self.variables[f"mig_{way}_fqdn"] for way in ("public", "sid", "oidc", "cert")]
         resolve = [f"{name}:{port}:{self.address}" for name in names for port in (80, 443)]
         known = [word for entry in resolve for word in ("--resolve", entry)]
         trusted = ["--cacert", str(self._ca)]

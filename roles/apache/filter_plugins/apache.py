@@ -30,13 +30,13 @@ def header(text: str) -> str:
 
 
 def complete(hosts: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The virtual hosts with every field filled in.
+    """The virtual hosts with every field filled in, without those that have no name.
 
     ``defaults`` holds ``http_port``, ``certificates`` (their directory), ``certificate_files`` (as the variable
     apache_certificate_files), ``document_root`` and ``content_security_policy``.
     A contradiction between two virtual hosts, or in one, is an error that names both sides.
     """
-    completed = [_complete_host(host, defaults) for host in hosts]
+    completed = [_complete_host(host, defaults) for host in hosts if host["fqdn"]]
     names = [host["name"] for host in completed]
     _refuse_twice("name", names)
     _refuse_bad_files(defaults["certificate_files"], names)

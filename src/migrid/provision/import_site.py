@@ -26,6 +26,7 @@ ASSIGNMENT = re.compile(r"MIG_([A-Z0-9_]+)=(.*)", re.DOTALL)
 GENERATOR = "generateconfs.py"
 SECRET = re.compile(r"password|salt|secret")
 TEMPLATE = re.compile(r"{[{%#]")
+PAGES = ("/wsgi-bin/dashboard.py", "/wsgi-bin/fileman.py")
 USUAL_PORTS = {"http": 80, "https": 443}
 
 Value = str | int | bool
@@ -197,6 +198,12 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+def _page(text: str) -> str:
+    if text not in PAGES:
+        raise ValueError(f"there is no such page to begin with; write {' or '.join(PAGES)}")
+    return text
+
+
 def _directory(text: str) -> str:
     if not Path(text).is_absolute():
         raise ValueError("this is not an absolute path; give the variable by hand")
@@ -207,6 +214,7 @@ _READERS: dict[str, Callable[[str], Value]] = {
     "bool": _boolean,
     "directory": _directory,
     "int": _integer,
+    "page": _page,
     "text": str,
     "word": str.lower,
 }

@@ -23,7 +23,15 @@ from . import grids
 from .certificates import certificate_problems
 from .options import option_of, options, variable_name
 
-PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "system_container_", "grid_")
+PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "openid_", "system_container_", "grid_")
+
+VIRTUAL_HOSTS = {
+    "public": ("mig_public_fqdn", "mig_public_https_port"),
+    "sid": ("mig_sid_fqdn", "mig_sid_port"),
+    "mig_cert": ("mig_cert_fqdn", "mig_cert_port"),
+    "mig_oidc": ("mig_oidc_fqdn", "mig_oidc_port"),
+}
+"""The variables for name and port of each virtual host of a site; it is there when the name is not empty."""
 
 
 @dataclass(frozen=True)
@@ -146,9 +154,18 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "mig_public_fqdn": kinds.host_name,
     "mig_sid_fqdn": kinds.host_name,
     "mig_io_fqdn": kinds.optional(kinds.host_name),
+    "mig_cert_fqdn": kinds.optional(kinds.host_name),
+    "mig_oidc_fqdn": kinds.optional(kinds.host_name),
     "mig_public_http_port": kinds.port,
     "mig_public_https_port": kinds.port,
     "mig_sid_port": kinds.port,
+    "mig_cert_port": kinds.port,
+    "mig_oidc_port": kinds.port,
+    "mig_openid_session_lifetime": _count,
+    "mig_wsgi_procs": _count,
+    "mig_oidc_secrets": _plain_directory,
+    "mig_web_user": kinds.optional(_account),
+    "openid_threads": _count,
     "mig_sftp_port": kinds.port,
     "mig_sftp_subsys_port": kinds.port,
     "mig_password_policy": kinds.password_policy,
@@ -183,13 +200,18 @@ def _listen_addresses(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[Problem]:
-    for check in (_shared_ports, _missing_access_name, _same_virtual_host, _stray_state, _users, _certificates, _grid):
+    for check in _CONTRADICTIONS:
         yield from check(values)
+
+
+def _virtual_hosts(values: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The variables for name and port of each virtual host that the site has, by the name of the virtual host."""
+    return {name: pair for name, pair in VIRTUAL_HOSTS.items() if values.get(pair[0])}
 
 
 def _ports(values: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
     """The (service, variable, port) of everything that listens."""
-    names = [("HTTP", "mig_public_http_port"), ("HTTPS", "mig_public_https_port"), ("HTTPS", "mig_sid_port")]
+    names = [("HTTP", "mig_public_http_port"), *(("HTTPS", port) for _, port in _virtual_hosts(values).values())]
     if values.get("mig_enable_sftp"):
         names.append(("SFTP", "mig_sftp_port"))
     if values.get("mig_enable_sftp_subsys"):
@@ -215,14 +237,24 @@ def _missing_access_name(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _same_virtual_host(values: Mapping[str, Any]) -> Iterator[Problem]:
-    public = (values.get("mig_public_fqdn"), values.get("mig_public_https_port"))
-    sid = (values.get("mig_sid_fqdn"), values.get("mig_sid_port"))
-    if all(public) and public == sid:
-        yield Problem(
-            "mig_sid_fqdn",
-            f"{sid[0]!r} with port {sid[1]} is mig_public_fqdn with mig_public_https_port too; "
-            "two virtual hosts need different names, or different ports",
-        )
+    taken: dict[tuple[Any, Any], tuple[str, str]] = {}
+    for name, port in _virtual_hosts(values).values():
+        place = (values[name], values.get(port))
+        other_name, other_port = taken.setdefault(place, (name, port))
+        if other_name != name:
+            yield Problem(
+                name,
+                f"{place[0]!r} with port {place[1]} is {other_name} with {other_port} too; "
+                "two virtual hosts need different names, or different ports",
+            )
+
+
+def _login_without_its_provider(values: Mapping[str, Any]) -> Iterator[Problem]:
+    switch, name = values.get("mig_enable_openid"), values.get("mig_oidc_fqdn")
+    if switch and not name:
+        yield Problem("mig_oidc_fqdn", "is missing though mig_enable_openid is true; give the name of the virtual host")
+    if name and not switch:
+        yield Problem("mig_oidc_fqdn", f"{name!r} has no provider; set mig_enable_openid to true, or remove it")
 
 
 def _stray_state(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -245,7 +277,19 @@ def _users(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _certificates(values: Mapping[str, Any]) -> Iterator[Problem]:
-    names = {"public": values.get("mig_public_fqdn"), "sid": values.get("mig_sid_fqdn")}
+    names = {name: values[fqdn] for name, (fqdn, _) in _virtual_hosts(values).items()}
     names |= {host.get("name", ""): host.get("fqdn") for host in values.get("apache_extra_virtual_hosts", [])}
     for message in certificate_problems(values.get("mig_certificates", {}), names):
         yield Problem("mig_certificates", message)
+
+
+_CONTRADICTIONS: tuple[Callable[[Mapping[str, Any]], Iterator[Problem]], ...] = (
+    _shared_ports,
+    _missing_access_name,
+    _same_virtual_host,
+    _login_without_its_provider,
+    _stray_state,
+    _users,
+    _certificates,
+    _grid,
+)

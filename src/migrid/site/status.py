@@ -73,9 +73,12 @@ class Status:
 
 def services(site: Configuration) -> Iterator[Service]:
     """Every service that the site's configuration switches on."""
-    for name, url in (("public", site.migserver_public_url), ("sid", site.migserver_https_sid_url)):
-        if url:
-            yield _web_service(name, url)
+    web = {
+        "public": site.migserver_public_url,
+        "mig_oidc": site.migserver_https_mig_oidc_url,
+        "sid": site.migserver_https_sid_url,
+    }
+    yield from (_web_service(name, url) for name, url in web.items() if url)
     if site.enable_sftp:
         yield Service("grid_sftp", "ssh", site.user_sftp_address or site.server_fqdn, site.user_sftp_port)
     if site.enable_sftp_subsys:

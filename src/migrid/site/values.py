@@ -62,6 +62,13 @@ def port(value: str) -> int:
     return int(value)
 
 
+def count(value: str) -> int:
+    """A whole number from 1 on."""
+    if not (value.isascii() and value.isdigit() and 1 <= int(value[:12])):
+        raise WrongValueError("is not a whole number above 0", "write a number such as 100")
+    return int(value)
+
+
 def directory(value: str) -> Path:
     """An absolute path without `..`."""
     path = Path(text(value))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import grp
 import http.client
 import os
 import shutil
@@ -22,6 +21,7 @@ from ansible.plugins.loader import filter_loader
 from ansible.template import Templar
 
 from migrid.provision.authority import Certificates, Policy, Wanted
+from migrid.site.usercerts.authority import UserAuthority
 
 ROLES = Path(__file__).parents[3] / "roles"
 INVENTORY = {
@@ -96,15 +96,11 @@ class ApacheSite:
 
     def write(self, **inventory: Any) -> None:
         """Write the set and the certificates it needs."""
-        group = _group("nogroup", "nobody")
-        own = {"mig_user": getpass.getuser(), "apache_user": getpass.getuser(), "apache_group": group}
-        account = (
-            own
-            if os.geteuid()
-            else {"mig_user": "games", "mig_group": "games", "apache_user": "nobody", "apache_group": group}
-        )
+        own = {"mig_user": getpass.getuser(), "mig_web_user": getpass.getuser()}
+        account = own if os.geteuid() else {"mig_user": "games", "mig_group": "games", "mig_web_user": "www-data"}
         self.inventory = {
             "mig_certs": str(self.root / "certs"),
+            "mig_oidc_secrets": str(self.root / "oidc_secrets"),
             "mig_state": str(self.root / "state"),
             "__apache_set": str(self.set),
             "__apache_run": str(self.root),
@@ -116,6 +112,14 @@ class ApacheSite:
             if not path.startswith("/"):
                 (self.set / path).parent.mkdir(parents=True, exist_ok=True)
                 (self.set / path).write_text(content)
+
+    def make_secrets(self) -> None:
+        """Make what logins need, as the roles apache and openid do."""
+        UserAuthority(self.root / "certs", "Test").renew_revocation_list()
+        secrets = self.root / "oidc_secrets"
+        secrets.mkdir()
+        for name in ("crypto_passphrase", "client_secret"):
+            (secrets / name).write_text(f"{name * 4}\n")
 
     def issue(self, certificates: list[dict[str, Any]]) -> None:
         """Issue the certificates as the module site_certificates does."""
@@ -152,11 +156,6 @@ class ApacheSite:
         return Response(answer.status, {key.lower(): value for key, value in answer.getheaders()}, body)
 
 
-def _group(*names: str) -> str:
-    known = {entry.gr_name for entry in grp.getgrall()}
-    return next(name for name in names if name in known)
-
-
 @pytest.fixture(scope="module")
 def new_site(render: Render, evaluate: Callable[..., Any]) -> Iterator[Callable[..., ApacheSite]]:
     """Make a site with its certificates; all sites go when the module ends."""
@@ -169,6 +168,7 @@ def new_site(render: Render, evaluate: Callable[..., Any]) -> Iterator[Callable[
         root.chmod(0o755)  # the workers are another user
         site = ApacheSite(root, render)
         site.write(**inventory)
+        site.make_secrets()
         site.issue(evaluate("__apache_certificates", **site.inventory))
         return site
 

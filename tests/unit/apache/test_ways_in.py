@@ -173,7 +173,7 @@ def test_workers_are_of_another_account(site: Any) -> None:
     parent = Path(f"/proc/{page['pid']}/stat").read_text().split()[3]
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     owners = {Path(f"/proc/{child}").stat().st_uid for child in children}
-    assert owners == {pwd.getpwnam(site.inventory[name]).pw_uid for name in ("mig_user", "apache_user")}
+    assert owners == {pwd.getpwnam(site.inventory[name]).pw_uid for name in ("mig_user", "mig_web_user")}
 
 
 def test_who_has_a_certificate_of_the_authority_gets_in(site: Any, people: dict[str, Path]) -> None:

@@ -22,7 +22,7 @@ from migrid.provision.options import option_of, options, variable_name
 PROJECT = Path(__file__).parents[3]
 EXAMPLES = sorted((PROJECT / "tests/data/generator").iterdir())
 SPECS = yaml.safe_load((PROJECT / "roles/mig/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-KINDS = {"bool": "bool", "int": "int", "text": "str", "word": "str", "directory": "path"}
+KINDS = {"bool": "bool", "int": "int", "text": "str", "word": "str", "page": "str", "directory": "path"}
 
 STORAGE = {
     "mig_base_fqdn": "data.example.org",
@@ -38,6 +38,10 @@ STORAGE = {
     "mig_enable_sftp": True,
     "mig_enable_sftp_subsys": True,
     "mig_enable_hsts": True,
+    "mig_enable_openid": True,
+    "mig_oidc_fqdn": "ext.data.example.org",
+    "mig_oidc_port": 443,
+    "mig_landing_page": "/wsgi-bin/fileman.py",
 }
 
 CONF = """\
@@ -120,9 +124,10 @@ def test_a_configuration_file_becomes_variables() -> None:
         "mig_sftp_port": 2022,
         "mig_title": "100% Grid",
         "mig_enable_sftp": True,
+        "mig_oidc_fqdn": "ext.lab.example.org",
+        "mig_oidc_port": 443,
     }
     assert left_out(found)["enable_freeze"] == "not there yet: frozen archives"
-    assert "mig_oid_fqdn" in left_out(found)
     assert found.unknown_keys == ["[GLOBAL] user_home", "[SITE] digest_salt"]
 
 
@@ -206,6 +211,12 @@ def test_each_option_has_one_fate_and_its_variable_is_there() -> None:
     conf = {option for keys in table.conf.values() for option in keys.values()}
     urls = {option for pair in table.conf_url.values() for option in pair}
     assert (conf | urls) - set(table.names) == set()
+
+
+def test_the_pages_to_begin_with_are_those_of_the_role() -> None:
+    assert import_command(["--landing_page=/wsgi-bin/fileman.py"]).variables
+    found = import_command(["--landing_page=/wsgi-bin/home.py"])
+    assert left_out(found)["landing_page"].endswith(" or ".join(SPECS["mig_landing_page"]["choices"]))
 
 
 def test_a_variable_of_a_part_that_is_not_there_is_off_by_default() -> None:

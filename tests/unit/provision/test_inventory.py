@@ -100,6 +100,15 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "template": ({"mig_title": "{{ nowhere }}"}, ["mig_title", "has no value", "nowhere"]),
     "port_twice": ({"mig_sftp_port": 443}, ["mig_sftp_port: 443 is the port of mig_public_https_port (HTTPS) too"]),
     "no_access_name": ({"mig_io_fqdn": None}, ["mig_io_fqdn: is missing though mig_enable_sftp is true"]),
+    "provider_without_name": ({"mig_enable_openid": True}, ["mig_oidc_fqdn: is missing though mig_enable_openid"]),
+    "name_without_provider": (
+        {"mig_oidc_fqdn": "oidc.mig.test"},
+        ["mig_oidc_fqdn: 'oidc.mig.test' has no provider", "mig_enable_openid"],
+    ),
+    "one_name_for_two_logins": (
+        {"mig_cert_fqdn": "www.mig.test"},
+        ["mig_cert_fqdn: 'www.mig.test' with port 443 is mig_public_fqdn", "different names, or different ports"],
+    ),
     "one_virtual_host": (
         {"mig_sid_fqdn": "www.mig.test"},
         ["mig_sid_fqdn: 'www.mig.test' with port 443 is mig_public_fqdn", "different names, or different ports"],

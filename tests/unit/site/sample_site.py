@@ -17,6 +17,7 @@ STATE_DIRECTORIES = (
     "log",
     "mig_system_files",
     "mig_system_run",
+    "openid_store",
     "user_db_home",
     "user_home",
     "webserver_home",

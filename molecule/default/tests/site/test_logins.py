@@ -1,0 +1,150 @@
+"""Logins in the browser, with curl as the browser."""
+
+from __future__ import annotations
+
+import html
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+USER = "key.user@example.org"
+NAME = "Key User"
+PASSWORD = "Sample-Pass-02"
+PASSPHRASE = "Sample-Passphrase-1"
+Answer = subprocess.CompletedProcess[str]
+
+
+class Browser:
+    """Follows redirects, keeps cookies and sends forms."""
+
+    def __init__(self, site: Any, jar: Path) -> None:
+        self._site = site
+        self._jar = jar
+
+    def open(self, url: str, *options: str) -> Answer:
+        """The page, with its last address in the last line."""
+        cookies = ["--cookie", str(self._jar), "--cookie-jar", str(self._jar)]
+        answer: Answer = self._site.get(url, "--location", *cookies, "--write-out", "\n%{url_effective}", *options)
+        return answer
+
+    def send(self, page: Answer, **fields: str) -> Answer:
+        """Fill in the first form of a page and send it."""
+        address = page.stdout.splitlines()[-1]
+        form = re.search(r'<form method="post" action="([^"]*)">(.*?)</form>', page.stdout, re.DOTALL)
+        assert form, page.stdout
+        hidden = re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', form[2])
+        values = {name: html.unescape(value) for name, value in hidden} | fields
+        options = [word for name, value in values.items() for word in ("--data-urlencode", f"{name}={value}")]
+        origin = re.match(r"https://[^/]+", address)
+        assert origin
+        return self.open(origin[0] + html.unescape(form[1]), *options)
+
+
+@pytest.fixture
+def new_browser(site: Any, tmp_path: Path) -> Callable[[str], Browser]:
+    return lambda name: Browser(site, tmp_path / name)
+
+
+@pytest.fixture
+def dashboard(site: Any) -> str:
+    return f"https://{site.variables['mig_oidc_fqdn']}/wsgi-bin/dashboard.py"
+
+
+@pytest.fixture(scope="module")
+def account(host: Any) -> Iterator[None]:
+    """Give the user a password."""
+    command = f"printf '{PASSWORD}\\n' | mig edituser -i {USER} --password-stdin"
+    host.check_output(command)
+    yield
+
+
+@pytest.fixture
+def certificate(site: Any, host: Any, tmp_path: Path) -> Iterator[Path]:
+    """A certificate of the user, with its key, as a browser imports it."""
+    host.check_output(f"printf '{PASSPHRASE}\\n' > /root/passphrase && rm -f /root/user.p12")
+    host.check_output(f"mig usercert {USER} --output /root/user.p12 --passphrase-file /root/passphrase")
+    path = tmp_path / "user.p12"
+    subprocess.run(["docker", "cp", f"{host.backend.get_hostname()}:/root/user.p12", path], check=True)
+    yield path
+    host.check_output("rm -f /root/passphrase /root/user.p12")
+
+
+def with_certificate(path: Path) -> list[str]:
+    return ["--cert-type", "P12", "--cert", f"{path}:{PASSPHRASE}"]
+
+
+def attempts(host: Any) -> list[str]:
+    lines: list[str] = host.check_output("cat /home/mig/state/log/auth.log").splitlines()
+    return lines
+
+
+def test_who_knows_the_password_gets_to_the_dashboard(
+    new_browser: Callable[[str], Browser], dashboard: str, account: None, host: Any
+) -> None:
+    browser = new_browser("ada")
+    form = browser.open(dashboard)
+    assert 'autocomplete="current-password"' in form.stdout, form.stdout + form.stderr
+    page = browser.send(form, login=USER, password=PASSWORD)
+    assert f"Welcome, {NAME}" in page.stdout, page.stdout + page.stderr
+    assert page.stdout.splitlines()[-1] == dashboard
+    assert f"Welcome, {NAME}" in browser.open(dashboard).stdout
+    assert "web migoidc" in attempts(host)[-1]
+
+
+def test_a_wrong_password_is_told_and_nothing_more(
+    new_browser: Callable[[str], Browser], dashboard: str, account: None
+) -> None:
+    browser = new_browser("guess")
+    answers = [browser.send(browser.open(dashboard), login=login, password="Guess-1") for login in (USER, "nobody")]
+    problems = [re.findall(r'class="problem"[^>]*>([^<]*)<', answer.stdout) for answer in answers]
+    assert problems[0] == problems[1] != []
+
+
+def test_files_go_up_and_come_down(
+    new_browser: Callable[[str], Browser], dashboard: str, account: None, tmp_path: Path, host: Any
+) -> None:
+    browser = new_browser("files")
+    browser.send(browser.open(dashboard), login=USER, password=PASSWORD)
+    files = dashboard.replace("dashboard.py", "fileman.py")
+    page = browser.open(files)
+    token = re.search(r'name="form_token" value="([0-9a-f]+)"', page.stdout)
+    assert token, page.stdout
+    content = tmp_path / "data.bin"
+    content.write_bytes(bytes(range(256)) * 20_000)
+    upload = files.replace("fileman.py", "upload.py?replace=1")
+    sent = browser.open(upload, "--form", f"form_token={token[1]}", "--form", f"file=@{content}")
+    assert "data.bin is there." in sent.stdout, sent.stdout + sent.stderr
+    assert host.check_output(f"stat -c '%U %s' /home/mig/state/user_home/{USER}/data.bin") == f"mig {256 * 20_000}"
+    back = tmp_path / "back.bin"
+    browser.open(files.replace("fileman.py", "cat.py?path=data.bin"), "--output", str(back))
+    assert back.read_bytes() == content.read_bytes()
+
+
+def test_who_has_a_certificate_gets_in_without_a_password(site: Any, certificate: Path) -> None:
+    page = site.get(f"https://{site.variables['mig_cert_fqdn']}/", "--location", *with_certificate(certificate))
+    assert f"Welcome, {NAME}" in page.stdout, page.stdout + page.stderr
+    assert "with a certificate of this site" in page.stdout
+
+
+def test_without_a_certificate_nobody_gets_in(site: Any) -> None:
+    assert site.get(f"https://{site.variables['mig_cert_fqdn']}/").returncode != 0
+
+
+def test_a_revoked_certificate_counts_no_longer(site: Any, host: Any, certificate: Path) -> None:
+    url = f"https://{site.variables['mig_cert_fqdn']}/"
+    assert site.get(url, "--location", *with_certificate(certificate)).returncode == 0
+    host.check_output(f"mig usercert --revoke {USER}")
+    deadline = time.monotonic() + 30
+    while site.get(url, *with_certificate(certificate)).returncode == 0:
+        assert time.monotonic() < deadline, "it still counts"
+
+
+def test_the_workers_of_apache_own_nothing_of_the_site(host: Any) -> None:
+    owners = set(host.check_output("ps -o user= -C apache2").split())
+    assert owners == {"root", "www-data", "mig"}
+    assert host.run("runuser -u www-data -- ls /home/mig").rc != 0
