@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..table import table
 from . import checkconf, status, status_page
-from .commands import arguments, edit, import_site, listing, logins, usercert
+from .commands import arguments, edit, import_site, listing, logins, openid, usercert
 from .configuration import DEFAULT_PATH, default_path, load, read
 from .errors import ConfigurationError, MigError
 from .state_tree import kept_homes
@@ -128,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--html", metavar="DIRECTORY", type=Path, help=page_help)
     import_site.add_import_site(add)
     usercert.add_commands(add)
+    openid.add_commands(add)
     return parser
 
 
