@@ -64,7 +64,7 @@ def port(value: str) -> int:
 
 def count(value: str) -> int:
     """A whole number from 1 on."""
-    if not (value.isascii() and value.isdigit() and 1 <= int(value[:12])):
+    if not (value.isascii() and value.isdigit() and int(value[:12]) >= 1):
         raise WrongValueError("is not a whole number above 0", "write a number such as 100")
     return int(value)
 

@@ -56,11 +56,9 @@ def dashboard(site: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def account(host: Any) -> Iterator[None]:
+def account(host: Any) -> None:
     """Give the user a password."""
-    command = f"printf '{PASSWORD}\\n' | mig edituser -i {USER} --password-stdin"
-    host.check_output(command)
-    yield
+    host.check_output(f"printf '{PASSWORD}\\n' | mig edituser -i {USER} --password-stdin")
 
 
 @pytest.fixture

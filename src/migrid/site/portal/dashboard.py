@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from ..configuration import Configuration
+from ..logins import Method
 from .context import home, portal, visitor
 
 routes = Blueprint("dashboard", __name__)
+
+LOG_OUT = "/oidc/callback"
+"""Where Apache's mod_auth_openidc ends a session."""
 
 METHODS = {
     "migcert": "with a certificate of this site",
@@ -43,6 +48,15 @@ def dashboard() -> ResponseReturnValue:
     user = visitor().user
     ways = _ways(portal().site, user.alias)
     return render_template("dashboard.html", user=user, how=METHODS[visitor().method], ways=ways, space=space)
+
+
+@routes.get("/logout.py")
+def log_out() -> ResponseReturnValue:
+    """Log out where the login was: at the provider, or in the browser, which goes on showing a certificate."""
+    if visitor().method is not Method.MIGOIDC:
+        return render_template("logout.html")
+    front_page = f"{portal().site.migserver_public_url or ''}/"
+    return redirect(f"{LOG_OUT}?{urlencode({'logout': front_page})}", 303)
 
 
 def _ways(site: Configuration, login: str) -> list[Way]:

@@ -99,6 +99,12 @@ def test_a_browser_session_is_one_line_in_the_log(ada: Browser, sample_site: Sam
     assert "granted" in line
 
 
+def test_who_logs_out_is_sent_to_the_provider(ada: Browser, client: FlaskClient) -> None:
+    answer = ada.get("logout.py")
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/oidc/callback?logout=")
+
+
 def test_a_stranger_gets_a_page_that_says_the_name(client: FlaskClient) -> None:
     page = Browser(client, ADA.replace("Ada", "Eve")).get("dashboard.py")
     assert page.status_code == 403
