@@ -28,6 +28,7 @@ INVENTORY = {
     "mig_base_fqdn": "grid.example.org",
     "mig_public_fqdn": "www.grid.example.org",
     "mig_sid_fqdn": "sid.grid.example.org",
+    "mig_checkout": str(ROLES.parent),
     "ansible_search_path": [str(ROLES / "apache")],
 }
 Files = dict[str, str]
@@ -37,7 +38,8 @@ Render = Callable[..., Files]
 @pytest.fixture(scope="session")
 def apache_variables(ansible_plugins: None) -> Callable[[str], dict[str, Any]]:
     """The variables of the roles mig and apache for one family of distributions, not yet evaluated."""
-    filter_loader.add_directory(str(ROLES / "apache" / "filter_plugins"))
+    for directory in (ROLES / "apache" / "filter_plugins", ROLES.parent / "filter_plugins"):
+        filter_loader.add_directory(str(directory))
     loader = DataLoader()
 
     def load(family: str) -> dict[str, Any]:
@@ -118,8 +120,7 @@ class ApacheSite:
         UserAuthority(self.root / "certs", "Test").renew_revocation_list()
         secrets = self.root / "oidc_secrets"
         secrets.mkdir()
-        for name in ("crypto_passphrase", "client_secret"):
-            (secrets / name).write_text(f"{name * 4}\n")
+        (secrets / "mig_oidc.conf").write_text("OIDCClientSecret sample\nOIDCCryptoPassphrase sample\n")
 
     def issue(self, certificates: list[dict[str, Any]]) -> None:
         """Issue the certificates as the module site_certificates does."""
