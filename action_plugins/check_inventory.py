@@ -26,7 +26,7 @@ else:
 ROLES = Path(__file__).parents[1] / "roles"
 GRIDS = "grids"
 GROUPS = {"system_container": "system_containers", "grid": GRIDS}
-SECRET = ("mig_users", "mig_certificates", "grid_app_config", "grid_applications")
+SECRET = ("mig_users", "mig_certificates", "mig_ext_oidc_client_secret", "grid_app_config", "grid_applications")
 
 
 class ActionModule(ActionBase):

@@ -33,13 +33,14 @@ def complete(hosts: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) ->
     """The virtual hosts with every field filled in, without those that have no name.
 
     ``defaults`` holds ``http_port``, ``certificates`` (their directory), ``certificate_files`` (as the variable
-    apache_certificate_files), ``document_root`` and ``content_security_policy``.
+    apache_certificate_files), ``one_certificate`` (whether there is one for all), ``document_root`` and
+    ``content_security_policy``.
     A contradiction between two virtual hosts, or in one, is an error that names both sides.
     """
     completed = [_complete_host(host, defaults) for host in hosts if host["fqdn"]]
     names = [host["name"] for host in completed]
     _refuse_twice("name", names)
-    _refuse_bad_files(defaults["certificate_files"], names)
+    _refuse_bad_files(defaults["certificate_files"], [host["certificate_name"] for host in completed])
     _refuse_twice(
         "host name and port",
         [f"{name}:{host['port']}" for host in completed for name in [host["fqdn"], *host["aliases"]]],
@@ -61,8 +62,9 @@ def _complete_host(host: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict
         if not HOST_NAME.fullmatch(fqdn):
             raise AnsibleFilterError(f"virtual host {host['name']}: {fqdn!r} is not a host name in small letters")
     port = int(host.get("port", 443))
-    base = f"{defaults['certificates']}/{host['name']}"
-    files = defaults["certificate_files"].get(host["name"])
+    certificate_name = defaults["one_certificate"] or host["name"]
+    base = f"{defaults['certificates']}/{certificate_name}"
+    files = defaults["certificate_files"].get(certificate_name)
     fields = {
         **(files or {"certificate": f"{base}.crt", "key": f"{base}.key"}),
         "document_root": defaults["document_root"],
@@ -77,6 +79,7 @@ def _complete_host(host: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict
     return fields | {
         "port": port,
         "url": f"https://{host['fqdn']}" + ("" if port == 443 else f":{port}"),
+        "certificate_name": certificate_name,
         "has_certificate_files": files is not None,
         "locations": sorted(locations, key=lambda location: -len(location["path"])),
     }
@@ -106,10 +109,11 @@ def _refuse_bad_environment(host: Mapping[str, Any]) -> None:
 
 
 def _refuse_bad_files(files: Mapping[str, Mapping[str, str]], names: Sequence[str]) -> None:
+    known = ", ".join(dict.fromkeys(names))
     for name, pair in files.items():
         if name not in names:
             raise AnsibleFilterError(
-                f"apache_certificate_files: {name!r} is not a virtual host; they are {', '.join(names)}"
+                f"apache_certificate_files: {name!r} is no certificate of the site; they are {known}"
             )
         if set(pair) != {"certificate", "key"}:
             raise AnsibleFilterError(f"apache_certificate_files, {name}: give certificate and key, and nothing else")
@@ -122,12 +126,12 @@ def _refuse_twice(what: str, values: Sequence[str]) -> None:
 
 
 def certificates(hosts: Sequence[Mapping[str, Any]], given: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
-    """What the module site_certificates makes: one entry for each virtual host that does not name files of its own."""
-    return [
-        {"name": host["name"], "names": [host["fqdn"], *host["aliases"]], **given.get(host["name"], {})}
-        for host in hosts
-        if not host["has_certificate_files"]
-    ]
+    """What the module site_certificates makes: one entry for each certificate whose files are not named."""
+    names: dict[str, list[str]] = {}
+    for host in hosts:
+        if not host["has_certificate_files"]:
+            names.setdefault(host["certificate_name"], []).extend([host["fqdn"], *host["aliases"]])
+    return [{"name": name, "names": list(dict.fromkeys(of)), **given.get(name, {})} for name, of in names.items()]
 
 
 class FilterModule:

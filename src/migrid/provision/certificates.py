@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from .authority import public_bytes
 
 
-def certificate_problems(certificates: Mapping[str, Any], names: Mapping[str, str | None]) -> Iterator[str]:
+def certificate_problems(certificates: Mapping[str, Any], names: Mapping[str, Collection[str]]) -> Iterator[str]:
     """What is wrong with ``certificates``, which are as the variable ``mig_certificates`` documents.
 
-    ``names`` are the host names of the virtual hosts that can have a certificate. No message holds a key.
+    ``names`` are the host names that each certificate of a virtual host has to cover. No message holds a key.
     """
     for host, entry in certificates.items():
         if host not in names:
@@ -26,7 +26,7 @@ def certificate_problems(certificates: Mapping[str, Any], names: Mapping[str, st
             yield f"{host}: {complaint}"
 
 
-def _complaint(entry: Mapping[str, Any], name: str | None) -> str | None:
+def _complaint(entry: Mapping[str, Any], names: Collection[str]) -> str | None:
     stray = sorted(set(entry) - {"certificate", "private_key"})
     if stray:
         return f"{', '.join(map(repr, stray))} is not known; give certificate and private_key"
@@ -43,7 +43,7 @@ def _complaint(entry: Mapping[str, Any], name: str | None) -> str | None:
         return "private_key is not a PEM private key without a passphrase; remove the passphrase or give the right text"
     if public_bytes(key.public_key()) != public_bytes(certificate.public_key()):
         return "private_key is not the key of the certificate; give the two that belong together"
-    return _validity_complaint(certificate) or _name_complaint(certificate, name)
+    return _validity_complaint(certificate) or _name_complaint(certificate, names)
 
 
 def _validity_complaint(certificate: x509.Certificate) -> str | None:
@@ -55,15 +55,28 @@ def _validity_complaint(certificate: x509.Certificate) -> str | None:
     return None
 
 
-def _name_complaint(certificate: x509.Certificate, name: str | None) -> str | None:
+def _name_complaint(certificate: x509.Certificate, names: Collection[str]) -> str | None:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         covered = extension.value.get_values_for_type(x509.DNSName)
     except x509.ExtensionNotFound:
         covered = []
-    if not name or any(_covers(pattern.lower(), name.lower()) for pattern in covered):
+    missing = [name for name in names if not any(_covers(pattern.lower(), name.lower()) for pattern in covered)]
+    if not missing:
         return None
-    return f"certificate is for {', '.join(covered) or 'no DNS name'}, which does not cover {name}"
+    return f"certificate is for {', '.join(covered) or 'no DNS name'}, which does not cover {', '.join(missing)}"
+
+
+def authority_complaint(text: str) -> str | None:
+    """What is wrong with ``text`` as the certificates of an authority; None: nothing."""
+    try:
+        chain = x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        return "is not PEM text of certificates; give the text, for example with the file lookup"
+    for certificate in chain:
+        if complaint := _validity_complaint(certificate):
+            return f"{certificate.subject.rfc4514_string()}: {complaint}"
+    return None
 
 
 def _covers(pattern: str, name: str) -> bool:

@@ -18,9 +18,15 @@ from urllib.parse import urlsplit
 
 from ..site.configuration import suggestion
 from ..site.errors import MigError, shown
+from ..site.values import LOGIN_METHODS, words
 from .options import TRUE, Options, options, variable_name
 
 REQUIRED = ("mig_base_fqdn", "mig_public_fqdn", "mig_sid_fqdn")
+ALSO_REQUIRED = {
+    "mig_ext_cert_fqdn": ("apache_ext_cert_authority",),
+    "mig_ext_oidc_fqdn": ("mig_ext_oidc_provider_meta_url", "mig_ext_oidc_client_id"),
+}
+"""What else an inventory with a variable gives."""
 UNSET = ("", "AUTO")
 ASSIGNMENT = re.compile(r"MIG_([A-Z0-9_]+)=(.*)", re.DOTALL)
 GENERATOR = "generateconfs.py"
@@ -60,8 +66,9 @@ class Imported:
 
     @property
     def missing(self) -> list[str]:
-        """Variables that every inventory gives and that the text did not."""
-        return [name for name in REQUIRED if name not in self.variables]
+        """Variables that an inventory with these ones gives and that the text did not."""
+        others = [other for name, others in ALSO_REQUIRED.items() if name in self.variables for other in others]
+        return [name for name in (*REQUIRED, *others) if name not in self.variables]
 
     @property
     def other_defaults(self) -> list[LeftOut]:
@@ -204,6 +211,11 @@ def _page(text: str) -> str:
     return text
 
 
+def _methods(text: str) -> str:
+    """Login methods; those of OpenID 2.0 are the ones of OpenID Connect now."""
+    return " ".join(words(*LOGIN_METHODS)(re.sub(r"\b(mig|ext)oid\b", r"\1oidc", text)))
+
+
 def _directory(text: str) -> str:
     if not Path(text).is_absolute():
         raise ValueError("this is not an absolute path; give the variable by hand")
@@ -214,6 +226,7 @@ _READERS: dict[str, Callable[[str], Value]] = {
     "bool": _boolean,
     "directory": _directory,
     "int": _integer,
+    "methods": _methods,
     "page": _page,
     "text": str,
     "word": str.lower,

@@ -20,18 +20,32 @@ from ..site.errors import EntriesError
 from ..site.users import parse_entries
 from ..site.values import WrongValueError
 from . import grids
-from .certificates import certificate_problems
+from .certificates import authority_complaint, certificate_problems
 from .options import option_of, options, variable_name
 
 PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "openid_", "system_container_", "grid_")
 
 VIRTUAL_HOSTS = {
     "public": ("mig_public_fqdn", "mig_public_https_port"),
+    "public_sec": ("mig_public_sec_fqdn", "mig_public_https_port"),
+    "status": ("mig_status_alias_fqdn", "mig_public_https_port"),
     "sid": ("mig_sid_fqdn", "mig_sid_port"),
     "mig_cert": ("mig_cert_fqdn", "mig_cert_port"),
+    "ext_cert": ("mig_ext_cert_fqdn", "mig_ext_cert_port"),
     "mig_oidc": ("mig_oidc_fqdn", "mig_oidc_port"),
+    "ext_oidc": ("mig_ext_oidc_fqdn", "mig_ext_oidc_port"),
 }
 """The variables for name and port of each virtual host of a site; it is there when the name is not empty."""
+
+PUBLIC_ALIAS = ("mig_public_alias_fqdn", "mig_public_https_port")
+
+METHODS = {
+    "migcert": "mig_cert_fqdn",
+    "extcert": "mig_ext_cert_fqdn",
+    "migoidc": "mig_oidc_fqdn",
+    "extoidc": "mig_ext_oidc_fqdn",
+}
+"""The variable for the virtual host of each login method."""
 
 
 @dataclass(frozen=True)
@@ -154,12 +168,25 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "mig_public_fqdn": kinds.host_name,
     "mig_sid_fqdn": kinds.host_name,
     "mig_io_fqdn": kinds.optional(kinds.host_name),
+    "mig_public_alias_fqdn": kinds.optional(kinds.host_name),
+    "mig_public_sec_fqdn": kinds.optional(kinds.host_name),
+    "mig_status_alias_fqdn": kinds.optional(kinds.host_name),
+    "mig_ext_cert_fqdn": kinds.optional(kinds.host_name),
+    "mig_ext_oidc_fqdn": kinds.optional(kinds.host_name),
     "mig_cert_fqdn": kinds.optional(kinds.host_name),
     "mig_oidc_fqdn": kinds.optional(kinds.host_name),
     "mig_public_http_port": kinds.port,
     "mig_public_https_port": kinds.port,
     "mig_sid_port": kinds.port,
     "mig_cert_port": kinds.port,
+    "mig_ext_cert_port": kinds.port,
+    "mig_ext_oidc_port": kinds.port,
+    "mig_ext_oidc_title": _title,
+    "mig_ext_oidc_provider_meta_url": kinds.optional(kinds.url),
+    "mig_ext_oidc_provider_authorization_endpoint": kinds.optional(kinds.url),
+    "mig_ext_oidc_provider_token_endpoint": kinds.optional(kinds.url),
+    "mig_ext_oidc_provider_user_info_endpoint": kinds.optional(kinds.url),
+    "mig_login_methods": kinds.words(*kinds.LOGIN_METHODS),
     "mig_oidc_port": kinds.port,
     "mig_openid_session_lifetime": _count,
     "mig_wsgi_procs": _count,
@@ -238,7 +265,8 @@ def _missing_access_name(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _same_virtual_host(values: Mapping[str, Any]) -> Iterator[Problem]:
     taken: dict[tuple[Any, Any], tuple[str, str]] = {}
-    for name, port in _virtual_hosts(values).values():
+    pairs = [pair for pair in (*VIRTUAL_HOSTS.values(), PUBLIC_ALIAS) if values.get(pair[0])]
+    for name, port in pairs:
         place = (values[name], values.get(port))
         other_name, other_port = taken.setdefault(place, (name, port))
         if other_name != name:
@@ -255,6 +283,32 @@ def _login_without_its_provider(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("mig_oidc_fqdn", "is missing though mig_enable_openid is true; give the name of the virtual host")
     if name and not switch:
         yield Problem("mig_oidc_fqdn", f"{name!r} has no provider; set mig_enable_openid to true, or remove it")
+
+
+def _method_without_its_virtual_host(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for method in str(values.get("mig_login_methods", "")).split():
+        name = METHODS.get(method)
+        if name and not values.get(name):
+            yield Problem("mig_login_methods", f"{method!r} has no virtual host; give {name}, or remove the method")
+
+
+def _others_who_vouch(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is missing to believe another authority or provider."""
+    authority, name = values.get("apache_ext_cert_authority"), "apache_ext_cert_authority"
+    if values.get("mig_ext_cert_fqdn") and not authority:
+        yield Problem(name, "is missing though mig_ext_cert_fqdn is given; give the certificates of the authority")
+    elif authority and (complaint := authority_complaint(authority)):
+        yield Problem(name, complaint)
+    if not values.get("mig_ext_oidc_fqdn"):
+        return
+    if not values.get("mig_ext_oidc_client_id"):
+        yield Problem("mig_ext_oidc_client_id", "is missing; give the name that the provider knows the site by")
+    described = ("mig_ext_oidc_provider_issuer", "mig_ext_oidc_provider_authorization_endpoint")
+    if not values.get("mig_ext_oidc_provider_meta_url") and not all(map(values.get, described)):
+        yield Problem(
+            "mig_ext_oidc_provider_meta_url",
+            f"is missing though mig_ext_oidc_fqdn is given; give it, or {' and '.join(described)}",
+        )
 
 
 def _stray_state(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -277,10 +331,21 @@ def _users(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _certificates(values: Mapping[str, Any]) -> Iterator[Problem]:
-    names = {name: values[fqdn] for name, (fqdn, _) in _virtual_hosts(values).items()}
-    names |= {host.get("name", ""): host.get("fqdn") for host in values.get("apache_extra_virtual_hosts", [])}
-    for message in certificate_problems(values.get("mig_certificates", {}), names):
+    for message in certificate_problems(values.get("mig_certificates", {}), _certified_names(values)):
         yield Problem("mig_certificates", message)
+
+
+def _certified_names(values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The host names that each certificate of the site has to cover, by the name of the certificate."""
+    names = {name: [values[fqdn]] for name, (fqdn, _) in _virtual_hosts(values).items()}
+    names.get("public", []).extend(filter(None, [values.get(PUBLIC_ALIAS[0])]))
+    if values.get("mig_io_fqdn"):
+        names["io"] = [values["mig_io_fqdn"]]
+    for host in values.get("apache_extra_virtual_hosts", []):
+        names[host.get("name", "")] = [*filter(None, [host.get("fqdn")]), *(host.get("aliases") or [])]
+    if values.get("mig_enable_vhost_certs", True):
+        return names
+    return {"site": [fqdn for fqdns in names.values() for fqdn in fqdns]}
 
 
 _CONTRADICTIONS: tuple[Callable[[Mapping[str, Any]], Iterator[Problem]], ...] = (
@@ -288,6 +353,8 @@ _CONTRADICTIONS: tuple[Callable[[Mapping[str, Any]], Iterator[Problem]], ...] = 
     _missing_access_name,
     _same_virtual_host,
     _login_without_its_provider,
+    _method_without_its_virtual_host,
+    _others_who_vouch,
     _stray_state,
     _users,
     _certificates,

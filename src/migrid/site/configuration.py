@@ -80,6 +80,8 @@ class Configuration:
     migserver_https_sid_url: str | None = field(metadata=_global(optional(values.url), ""))
     migserver_https_mig_cert_url: str | None = field(metadata=_global(optional(values.url), ""))
     migserver_https_mig_oidc_url: str | None = field(metadata=_global(optional(values.url), ""))
+    migserver_https_ext_cert_url: str | None = field(metadata=_global(optional(values.url), ""))
+    migserver_https_ext_oidc_url: str | None = field(metadata=_global(optional(values.url), ""))
     mig_server_id: str = field(metadata=_global(values.text, "%(server_fqdn)s.0"))
     user_sftp_address: str | None = field(metadata=_global(optional(values.address), ""))
     user_sftp_port: int = field(metadata=_global(values.port, "2222"))
@@ -89,6 +91,7 @@ class Configuration:
     openid_store: Path = field(metadata=_global(values.directory, "%(state_path)s/openid_store/"))
     openid_session_lifetime: int = field(metadata=_global(values.count, "43200"))
     user_mig_oidc_issuer: str | None = field(metadata=_global(optional(values.url), ""))
+    user_ext_oidc_title: str = field(metadata=_global(values.text, "External"))
     loglevel: str = field(metadata=_global(values.one_of(*values.LOG_LEVELS), "info"))
 
     title: str = field(metadata=_site(values.text, "Minimum intrusion Grid"))
@@ -97,6 +100,7 @@ class Configuration:
     enable_sftp_subsys: bool = field(metadata=_site(values.boolean, "False"))
     enable_openid: bool = field(metadata=_site(values.boolean, "False"))
     landing_page: str = field(metadata=_site(values.text, "/wsgi-bin/dashboard.py"))
+    login_methods: tuple[str, ...] = field(metadata=_site(values.words(*values.LOGIN_METHODS), ""))
     password_policy: str = field(metadata=_site(values.password_policy, "MEDIUM"))
     welcome_text_file: Path | None = field(metadata=_site(optional(values.directory), ""))
 

@@ -19,6 +19,7 @@ from .passwords import parse_policy
 T = TypeVar("T")
 
 BOOLEANS = configparser.ConfigParser.BOOLEAN_STATES
+LOGIN_METHODS = ("migcert", "extcert", "migoidc", "extoidc")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 HOST_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE)
 DISPLAY_NAME = re.compile(r"[^<>]*<([^<>]+)>")
@@ -135,6 +136,19 @@ def one_of(*words: str) -> Callable[[str], str]:
         if value.lower() not in words:
             raise WrongValueError("is not known here", f"write one of {', '.join(words)}")
         return value.lower()
+
+    return check
+
+
+def words(*accepted: str) -> Callable[[str], tuple[str, ...]]:
+    """Some of these words, or none, with spaces between them."""
+
+    def check(value: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(value.split()))
+        for word in found:
+            if word not in accepted:
+                raise WrongValueError(f"has the unknown word {word!r}", f"write some of {', '.join(accepted)}")
+        return found
 
     return check
 

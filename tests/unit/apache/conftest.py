@@ -70,7 +70,7 @@ def render(evaluate: Callable[..., Any]) -> Render:
     def render(family: str = "Debian", **inventory: Any) -> Files:
         hosts = evaluate("__apache_hosts", family, **inventory)
         files = evaluate("__apache_files", family, **inventory, __apache_hosts=hosts)
-        return {file["path"]: file["content"] for file in files}
+        return {file["path"]: file.get("content") or file["secret_content"] for file in files}
 
     return render
 
@@ -105,6 +105,7 @@ class ApacheSite:
             "mig_oidc_secrets": str(self.root / "oidc_secrets"),
             "mig_state": str(self.root / "state"),
             "__apache_set": str(self.set),
+            "__apache_ext_oidc_cookies": str(self.root / "ext_oidc_cookies.conf"),
             "__apache_run": str(self.root),
             "__apache_log": str(self.root),
             **account,
@@ -120,6 +121,7 @@ class ApacheSite:
         UserAuthority(self.root / "certs", "Test").renew_revocation_list()
         secrets = self.root / "oidc_secrets"
         secrets.mkdir()
+        (self.root / "ext_oidc_cookies.conf").write_text("OIDCCryptoPassphrase sample\n")
         (secrets / "mig_oidc.conf").write_text("OIDCClientSecret sample\nOIDCCryptoPassphrase sample\n")
 
     def issue(self, certificates: list[dict[str, Any]]) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
+from authorities import Authority
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from migrid.provision.import_site import import_site
 
@@ -52,24 +54,34 @@ INVENTORIES: dict[str, dict[str, Any]] = {
         "apache_log_level": "debug",
     },
 }
+TO_BE_GIVEN = {
+    "apache_ext_cert_authority": Authority("Other").certificate.public_bytes(Encoding.PEM).decode(),
+    "mig_ext_oidc_provider_meta_url": "https://id.example.net/.well-known/openid-configuration",
+    "mig_ext_oidc_client_id": "data",
+}
 EXAMPLES = sorted((Path(__file__).parents[2] / "data/generator").iterdir())
 
 
 def imported(example: Path) -> dict[str, Any]:
-    """The variables of a site of MiG. An account of the test's own serves it."""
-    variables = import_site(example.read_text()).variables
+    """The variables of a site of MiG, with what the import says is to be given."""
+    found = import_site(example.read_text())
+    return found.variables | {name: TO_BE_GIVEN[name] for name in found.missing if name in TO_BE_GIVEN}
+
+
+def served(variables: dict[str, Any]) -> dict[str, Any]:
+    """The same, served by an account of the test's own."""
     return {name: value for name, value in variables.items() if name not in ("mig_user", "mig_group", "mig_certs")}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_apache_accepts_an_imported_site(new_site: Callable[..., Any], example: Path) -> None:
-    checked = new_site(**imported(example)).check()
+    checked = new_site(**served(imported(example))).check()
     assert (checked.returncode, checked.stderr.splitlines()[-1]) == (0, "Syntax OK"), checked.stderr
 
 
 @pytest.mark.parametrize("example", [path for path in EXAMPLES if "centos" in path.stem], ids=lambda path: path.stem)
 def test_an_imported_site_of_red_hat_stays_one(render: Callable[..., Any], example: Path) -> None:
-    files = render("RedHat", **import_site(example.read_text()).variables)
+    files = render("RedHat", **imported(example))
     assert "/etc/systemd/system/httpd.service.d/migrid.conf" in files
     assert 'SSLCertificateFile "/etc/httpd/MiG-certificates/public.crt"' in files["vhosts/public.conf"]
 
@@ -170,7 +182,7 @@ def location(**fields: Any) -> dict[str, Any]:
         ({"apache_extra_virtual_hosts": [host(name="ca")]}, "is not 'ca'"),
         ({"apache_extra_virtual_hosts": [host(aliases=["*"])]}, "'*' is not a host name"),
         ({"apache_certificate_files": {"sid": {"certificate": "/x.crt"}}}, "sid: give certificate and key"),
-        ({"apache_certificate_files": {"sdi": {}}}, "'sdi' is not a virtual host; they are public, sid"),
+        ({"apache_certificate_files": {"sdi": {}}}, "'sdi' is no certificate of the site; they are public, sid"),
         (
             {"apache_extra_virtual_hosts": [location()]},
             "give one of application, directory, proxy, redirect, refuse, not none",

@@ -22,7 +22,15 @@ from migrid.provision.options import option_of, options, variable_name
 PROJECT = Path(__file__).parents[3]
 EXAMPLES = sorted((PROJECT / "tests/data/generator").iterdir())
 SPECS = yaml.safe_load((PROJECT / "roles/mig/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-KINDS = {"bool": "bool", "int": "int", "text": "str", "word": "str", "page": "str", "directory": "path"}
+KINDS = {
+    "bool": "bool",
+    "int": "int",
+    "text": "str",
+    "word": "str",
+    "methods": "str",
+    "page": "str",
+    "directory": "path",
+}
 
 STORAGE = {
     "mig_base_fqdn": "data.example.org",
@@ -39,8 +47,14 @@ STORAGE = {
     "mig_enable_sftp_subsys": True,
     "mig_enable_hsts": True,
     "mig_enable_openid": True,
+    "mig_enable_vhost_certs": True,
     "mig_oidc_fqdn": "ext.data.example.org",
     "mig_oidc_port": 443,
+    "mig_ext_cert_fqdn": "cert.data.example.org",
+    "mig_ext_cert_port": 443,
+    "mig_ext_oidc_fqdn": "data.example.org",
+    "mig_ext_oidc_port": 443,
+    "mig_login_methods": "extoidc migoidc extcert",
     "mig_landing_page": "/wsgi-bin/fileman.py",
 }
 
@@ -97,6 +111,11 @@ def test_an_example_becomes_these_variables() -> None:
 
 def test_without_names_it_says_which_ones_are_missing() -> None:
     assert import_site("./generateconfs.py").missing == ["mig_base_fqdn", "mig_public_fqdn", "mig_sid_fqdn"]
+
+
+def test_what_a_variable_needs_besides_is_told() -> None:
+    missing = import_site((PROJECT / "tests/data/generator/centos-storage.sh").read_text()).missing
+    assert missing == ["apache_ext_cert_authority", "mig_ext_oidc_provider_meta_url", "mig_ext_oidc_client_id"]
 
 
 def test_the_required_variables_are_those_of_the_roles() -> None:

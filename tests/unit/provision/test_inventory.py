@@ -109,6 +109,38 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"mig_cert_fqdn": "www.mig.test"},
         ["mig_cert_fqdn: 'www.mig.test' with port 443 is mig_public_fqdn", "different names, or different ports"],
     ),
+    "alias_of_another": (
+        {"mig_public_alias_fqdn": "sid.mig.test"},
+        ["mig_public_alias_fqdn: 'sid.mig.test' with port 443 is mig_sid_fqdn", "different names, or different ports"],
+    ),
+    "unknown_method": ({"mig_login_methods": "x509"}, ["mig_login_methods", "'x509'", "migcert, extcert"]),
+    "method_without_virtual_host": (
+        {"mig_login_methods": "migoidc"},
+        ["mig_login_methods: 'migoidc' has no virtual host; give mig_oidc_fqdn, or remove the method"],
+    ),
+    "no_authority": (
+        {"mig_ext_cert_fqdn": "cert.mig.test"},
+        ["apache_ext_cert_authority: is missing though mig_ext_cert_fqdn is given"],
+    ),
+    "bad_authority": (
+        {"mig_ext_cert_fqdn": "cert.mig.test", "apache_ext_cert_authority": "/etc/ssl/ca.pem"},
+        ["apache_ext_cert_authority: is not PEM text of certificates", "the file lookup"],
+    ),
+    "expired_authority": (
+        {
+            "mig_ext_cert_fqdn": "cert.mig.test",
+            "apache_ext_cert_authority": CERTIFICATE + certificate(KEY, "ca.example.net", days=-1),
+        },
+        ["apache_ext_cert_authority: CN=ca.example.net: certificate expired on"],
+    ),
+    "no_provider": (
+        {"mig_ext_oidc_fqdn": "ext.mig.test", "mig_ext_oidc_client_id": "mig"},
+        ["mig_ext_oidc_provider_meta_url: is missing", "or mig_ext_oidc_provider_issuer and"],
+    ),
+    "no_client": (
+        {"mig_ext_oidc_fqdn": "ext.mig.test", "mig_ext_oidc_provider_meta_url": "https://id.example.net/meta"},
+        ["mig_ext_oidc_client_id: is missing; give the name"],
+    ),
     "one_virtual_host": (
         {"mig_sid_fqdn": "www.mig.test"},
         ["mig_sid_fqdn: 'www.mig.test' with port 443 is mig_public_fqdn", "different names, or different ports"],
@@ -141,6 +173,14 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "expired": (
         given(certificate=certificate(KEY, "www.mig.test", days=-1), private_key=KEY_TEXT),
         ["public: certificate expired on", "renew it"],
+    ),
+    "wrong_alias": (
+        {"mig_public_alias_fqdn": "mig.test", **given(certificate=CERTIFICATE, private_key=KEY_TEXT)},
+        ["public: certificate is for www.mig.test, which does not cover mig.test"],
+    ),
+    "one_certificate_for_all": (
+        {"mig_enable_vhost_certs": False, **given("site", certificate=CERTIFICATE, private_key=KEY_TEXT)},
+        ["site: certificate is for www.mig.test, which does not cover sid.mig.test, io.mig.test"],
     ),
     "certificate_of_none": (
         given("publik", certificate=CERTIFICATE, private_key=KEY_TEXT),

@@ -215,6 +215,16 @@ def test_login_methods_are_the_ways_into_the_web(door: Door) -> None:
     assert not door.still(Service.WEB, Method.EXTOIDC)
 
 
+def test_the_site_says_which_ways_into_the_web_there_are(door: Door) -> None:
+    door.sample.configure(site_text="login_methods = extcert migoidc")
+    granted = {method for method in LOGIN_METHODS if door.proof(method).granted}
+    assert granted == {Method.EXTCERT, Method.MIGOIDC}
+    assert door.password(service=Service.FTPS).granted
+    door.apply({**ADA, "login_methods": ["extcert", "migcert"]})
+    assert [method for method in LOGIN_METHODS if door.proof(method).granted] == [Method.EXTCERT]
+    assert door.password(service=Service.WEB).reason is Reason.NOT_ALLOWED
+
+
 def test_a_proof_needs_a_user_and_a_service_that_takes_it(door: Door) -> None:
     assert door.proof(Method.PUBLIC_KEY, "ada@example.org", Service.SFTP).granted
     assert door.proof(Method.PUBLIC_KEY, service=Service.WEB).reason is Reason.NOT_ALLOWED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
+from .. import values
 from ..store import User
 
 
@@ -28,7 +29,7 @@ class Method(StrEnum):
     EXTOIDC = auto()
 
 
-LOGIN_METHODS = (Method.MIGCERT, Method.EXTCERT, Method.MIGOIDC, Method.EXTOIDC)
+LOGIN_METHODS = tuple(map(Method, values.LOGIN_METHODS))
 """The ways into the web: the words of the site's option `login_methods`."""
 
 

@@ -46,7 +46,7 @@ class Logins:
     def by_proof(self, attempt: Attempt) -> Outcome:
         """Decide about whom a certificate, a provider or a key has proven to be `attempt.login`."""
         now, user = self._clock(), self._find(attempt.login)
-        reason = _permission(user, attempt.service, attempt.method, now) if user else Reason.UNKNOWN
+        reason = self._permission(user, attempt.service, attempt.method, now) if user else Reason.UNKNOWN
         if not user or reason is not Reason.GRANTED:
             return self._ended(attempt, Outcome(reason), now)
         with History(path_of(self._site)) as history:
@@ -58,7 +58,7 @@ class Logins:
         user = self._find(client_id)
         if not user or user.client_id != client_id:
             return None
-        return user if _permission(user, service, method, self._clock()) is Reason.GRANTED else None
+        return user if self._permission(user, service, method, self._clock()) is Reason.GRANTED else None
 
     def _find(self, login: str) -> User | None:
         with UserStore(self._site.user_db_path, read_only=True) as store:
@@ -71,10 +71,13 @@ class Logins:
             return Reason.UNKNOWN
         if not is_right:
             return Reason.WRONG
-        reason = _permission(user, attempt.service, attempt.method, now)
+        reason = self._permission(user, attempt.service, attempt.method, now)
         if reason is Reason.GRANTED and attempt.service is Service.WEB:
             return self._judge_code(user, code, now)
         return reason
+
+    def _permission(self, user: User, service: Service, method: Method, now: float) -> Reason:
+        return permission(user, service, method, datetime.fromtimestamp(now, UTC).date(), self._site.login_methods)
 
     def _judge_code(self, user: User, code: str, now: float) -> Reason:
         from . import totp  # only here: mig-login, which never needs it, must start fast
@@ -111,10 +114,6 @@ def _is_password(password: str, password_hash: str) -> bool:
     except FieldError:
         password, password_hash = "", ""
     return verify(password, password_hash or _NOBODYS_HASH) and bool(password_hash)
-
-
-def _permission(user: User, service: Service, method: Method, now: float) -> Reason:
-    return permission(user, service, method, datetime.fromtimestamp(now, UTC).date())
 
 
 def _settle(history: History, admission: Admission, reason: Reason, now: float) -> None:
