@@ -111,6 +111,17 @@ checkout() {
   cp "$project/pyproject.toml" "$installed"
 }
 
+# scanners: what looks for weak points of a site, in a virtual environment of its own
+scanners() {
+  local scanners=$project/.venv/scanners
+  cmp --silent "$project/requirements-scanners.txt" "$scanners/requirements.txt" && return
+  step scanners-venv "Making the virtual environment of the scanners" "Remove .venv and run this again." \
+    python -m venv --clear "$scanners"
+  step scanners "Installing the scanners" "Check the network and pip's configuration, then run this again." \
+    "$scanners/bin/python" -m pip install --requirement "$project/requirements-scanners.txt"
+  cp "$project/requirements-scanners.txt" "$scanners/requirements.txt"
+}
+
 # engine: a running Docker engine
 engine() {
   engine_answers && return

@@ -32,7 +32,7 @@ class Site:
         self.address: str = self.variables["system_container_address"]
         self.scratch = scratch
         self._known_hosts = scratch / "known_hosts"
-        self._ca = scratch / "ca.crt"
+        self.authority = scratch / "ca.crt"
         self._remember_keys(host)
 
     def _remember_keys(self, host: Any) -> None:
@@ -40,14 +40,14 @@ class Site:
         ports = (self.variables["mig_sftp_port"], self.variables["mig_sftp_subsys_port"])
         lines = [f"[{self.address}]:{port} {key}\n" for port in ports for key in keys]
         self._known_hosts.write_text("".join(lines))
-        self._ca.write_text(host.run("cat /etc/migrid/certs/ca.crt").stdout)
+        self.authority.write_text(host.run("cat /etc/migrid/certs/ca.crt").stdout)
 
     def get(self, url: str, *options: str) -> subprocess.CompletedProcess[str]:
         """Ask with curl, which verifies the certificate against the site's authority."""
         names = [self.variables[f"mig_{way}_fqdn"] for way in ("public", "sid", "oidc", "cert")]
         resolve = [f"{name}:{port}:{self.address}" for name in names for port in (80, 443)]
         known = [word for entry in resolve for word in ("--resolve", entry)]
-        trusted = ["--cacert", str(self._ca)]
+        trusted = ["--cacert", str(self.authority)]
         return run(["curl", "--silent", "--show-error", "--max-time", "20", *trusted, *known, *options, url])
 
     def sftp(self, login: Login, batch: str, port: int | None = None) -> subprocess.CompletedProcess[str]:
