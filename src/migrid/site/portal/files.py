@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup, escape
 from werkzeug import Response
 
 from ..homes import Entry, EntryKind, FileError, Home, Kind
@@ -51,6 +53,17 @@ class Done(NamedTuple):
         return SENTENCES[self.act].format(f"{names} …" if len(self.what) >= NAMED else names)
 
 
+class Row(NamedTuple):
+    """An entry as the page shows it. A page has thousands, so that each text is escaped and each address made once."""
+
+    kind: EntryKind
+    shown: Markup
+    value: Markup
+    place: Markup
+    size: Markup
+    changed: Markup
+
+
 @routes.record_once
 def add_filters(state: Any) -> None:
     """Let templates show sizes and times."""
@@ -77,7 +90,7 @@ def fileman() -> ResponseReturnValue:
         "fileman.html",
         path=path,
         parents=parents(path),
-        entries=entries,
+        rows=rows(path, entries),
         sort=order,
         down=reverse,
         space=space,
@@ -159,6 +172,24 @@ def ordered(entries: Any, order: str, reverse: bool) -> list[Entry]:
     """Folders first, then as asked."""
     found = sorted(entries, key=ORDERS.get(order, ORDERS["name"]), reverse=reverse)
     return sorted(found, key=lambda entry: entry.kind is not EntryKind.DIRECTORY)
+
+
+def rows(path: str, entries: Sequence[Entry]) -> list[Row]:
+    """What the page shows of the entries of a folder."""
+    folder = quote(token(f"{path}/")) if path else ""
+    return [_row(folder, entry) for entry in entries]
+
+
+def _row(folder: str, entry: Entry) -> Row:
+    value = token(entry.name)
+    return Row(
+        entry.kind,
+        escape(printable(entry.name)),
+        escape(value),
+        escape(folder + quote(value)),
+        escape(size(entry.size) if entry.kind is EntryKind.FILE else ""),
+        escape(moment(entry.modified)),
+    )
 
 
 def parents(path: str) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+import time
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -13,6 +13,8 @@ Names = tuple[str, ...]
 
 def token(text: str) -> str:
     """A name or path for a form or a query: as it is, but `%` and what is no printable text percent-encoded."""
+    if text.isprintable() and "%" not in text:
+        return text
     return "".join(sign if sign.isprintable() and sign != "%" else quote_from_bytes(os.fsencode(sign)) for sign in text)
 
 
@@ -28,6 +30,8 @@ def split(path: str) -> Names:
 
 def printable(name: str) -> str:
     """A name as a page can show it: what is no text appears as an escape."""
+    if name.isprintable():
+        return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
 
@@ -42,4 +46,4 @@ def size(count: int) -> str:
 
 def moment(seconds: float) -> str:
     """A time in UTC, to the minute."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
