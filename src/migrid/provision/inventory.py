@@ -192,6 +192,7 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "mig_wsgi_procs": _count,
     "mig_oidc_secrets": _plain_directory,
     "mig_web_user": kinds.optional(_account),
+    "apache_openid_sessions": _count,
     "openid_threads": _count,
     "mig_sftp_port": kinds.port,
     "mig_sftp_subsys_port": kinds.port,
