@@ -152,6 +152,8 @@ def _add_user_commands(add: Callable[[str, Command, str], argparse.ArgumentParse
     remove.add_argument("--remove-data", action="store_true", help="remove the home and all files in it too")
     remove.add_argument("--yes", action="store_true", help="do not ask")
 
+    add("publishusers", edit.publish_users, "let the services of this host know the users as they are now")
+
     users = add("users", listing.list_users, "list the users")
     arguments.add_filters(users)
     users.add_argument("--json", action="store_true", help="print JSON instead of a table")

@@ -12,6 +12,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,12 +108,12 @@ class Configuration:
 
     @property
     def account_uid(self) -> int:
-        """The numeric user id of the site's account: the owner of the state directory."""
+        """The numeric user id of the site's account: the owner of the user database's directory, or of all state."""
         return self._state_status().st_uid
 
     @property
     def account_gid(self) -> int:
-        """The numeric group id of the site's account: the group of the state directory."""
+        """The numeric group id of the site's account, found in the same place."""
         return self._state_status().st_gid
 
     @property
@@ -130,6 +131,8 @@ class Configuration:
 
     def _state_status(self) -> os.stat_result:
         try:
+            with suppress(OSError):
+                return self.user_db_home.stat()  # where a sandbox shows parts of the state only, this is one
             return self.state_path.stat()
         except OSError as error:
             raise ConfigurationError(
