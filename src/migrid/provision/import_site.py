@@ -29,7 +29,10 @@ TEMPLATE = re.compile(r"{[{%#]")
 PAGES = ("/wsgi-bin/dashboard.py", "/wsgi-bin/fileman.py")
 USUAL_PORTS = {"http": 80, "https": 443}
 
-Value = str | int | bool
+SIGN_UP_METHODS = ("migcert", "extcert", "migoidc", "extoidc")
+OPENID_WORDS = {"migoid": "migoidc", "extoid": "extoidc"}
+
+Value = str | int | bool | list[str]
 
 
 class ImportSiteError(MigError):
@@ -210,11 +213,31 @@ def _directory(text: str) -> str:
     return text.rstrip("/") or "/"
 
 
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in re.split(r",\s*(?=/)", text) if name.strip()]
+
+
+def _methods(text: str) -> list[str]:
+    methods = [OPENID_WORDS.get(word, word) for word in text.split()]
+    if not set(methods) <= set(SIGN_UP_METHODS):
+        raise ValueError(f"this names what is no method; write some of {', '.join(SIGN_UP_METHODS)}")
+    return list(dict.fromkeys(methods))
+
+
+def _protocols(text: str) -> list[str]:
+    if text.split() != ["https"]:
+        raise ValueError("a second factor can be asked for with https only; write https")
+    return ["https"]
+
+
 _READERS: dict[str, Callable[[str], Value]] = {
     "bool": _boolean,
     "directory": _directory,
     "int": _integer,
+    "methods": _methods,
+    "names": _names,
     "page": _page,
+    "protocols": _protocols,
     "text": str,
     "word": str.lower,
 }

@@ -64,6 +64,17 @@ class Configuration:
     server_fqdn: str = field(metadata=_global(values.host_name))
     support_email: str | None = field(metadata=_global(optional(values.mail_addresses), ""))
     admin_email: str = field(metadata=_global(values.mail_addresses, "mig"))
+    admin_list: tuple[str, ...] = field(metadata=_global(values.client_ids, ""))
+    smtp_server: str | None = field(metadata=_global(optional(values.server), ""))
+    smtp_sender: str | None = field(metadata=_global(optional(values.mail_address), ""))
+    auto_add_cert_user: bool = field(metadata=_global(values.boolean, "False"))
+    auto_add_oidc_user: bool = field(metadata=_global(values.boolean, "False"))
+    auto_add_user_permit: tuple[tuple[str, str], ...] = field(
+        metadata=_global(values.user_patterns, "distinguished_name:.*")
+    )
+    cert_valid_days: int = field(metadata=_global(values.count, "365"))
+    oidc_valid_days: int = field(metadata=_global(values.count, "365"))
+    generic_valid_days: int = field(metadata=_global(values.count, "365"))
     state_path: Path = field(metadata=_global(values.directory))
     certs_path: Path = field(metadata=_global(values.directory, "/etc/migrid/certs"))
     mig_path: Path = field(metadata=_global(values.directory, "/opt/migrid"))
@@ -72,6 +83,8 @@ class Configuration:
     log_dir: Path = field(metadata=_global(values.directory, "%(state_path)s/log/"))
     user_home: Path = field(metadata=_global(values.directory, "%(state_path)s/user_home/"))
     user_db_home: Path = field(metadata=_global(values.directory, "%(state_path)s/user_db_home/"))
+    user_pending: Path = field(metadata=_global(values.directory, "%(state_path)s/user_pending/"))
+    notify_home: Path = field(metadata=_global(values.directory, "%(state_path)s/notify_home/"))
     webserver_home: Path = field(metadata=_global(values.directory, "%(state_path)s/webserver_home/"))
     wwwpublic: Path = field(metadata=_global(values.directory, "%(state_path)s/wwwpublic/"))
     mig_system_files: Path = field(metadata=_global(values.directory, "%(state_path)s/mig_system_files/"))
@@ -97,6 +110,10 @@ class Configuration:
     enable_sftp: bool = field(metadata=_site(values.boolean, "False"))
     enable_sftp_subsys: bool = field(metadata=_site(values.boolean, "False"))
     enable_openid: bool = field(metadata=_site(values.boolean, "False"))
+    enable_migadmin: bool = field(metadata=_site(values.boolean, "False"))
+    signup_methods: str = field(metadata=_site(values.words(*values.SIGN_UP_METHODS), ""))
+    enable_twofactor: bool = field(metadata=_site(values.boolean, "True"))
+    twofactor_mandatory_protos: str = field(metadata=_site(values.words("https"), ""))
     landing_page: str = field(metadata=_site(values.text, "/wsgi-bin/dashboard.py"))
     password_policy: str = field(metadata=_site(values.password_policy, "MEDIUM"))
     welcome_text_file: Path | None = field(metadata=_site(optional(values.directory), ""))
@@ -105,6 +122,11 @@ class Configuration:
     def user_db_path(self) -> Path:
         """The user store, `MiG-users.db` as in MiG."""
         return self.user_db_home / "MiG-users.db"
+
+    @property
+    def twofactor_is_mandatory(self) -> bool:
+        """Whether everybody who logs in to the web with a password needs a second factor."""
+        return self.enable_twofactor and "https" in self.twofactor_mandatory_protos.split()
 
     @property
     def account_uid(self) -> int:

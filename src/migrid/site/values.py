@@ -19,6 +19,8 @@ from .passwords import parse_policy
 T = TypeVar("T")
 
 BOOLEANS = configparser.ConfigParser.BOOLEAN_STATES
+SIGN_UP_METHODS = ("migcert", "extcert", "migoidc", "extoidc")
+WHOLE_NAME = "distinguished_name"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 HOST_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE)
 DISPLAY_NAME = re.compile(r"[^<>]*<([^<>]+)>")
@@ -116,6 +118,58 @@ def mail_addresses(value: str) -> str:
     return value
 
 
+def mail_address(value: str) -> str:
+    """One e-mail address, optionally as `Name <address>` (RFC 5322)."""
+    if "," in value:
+        raise WrongValueError("is more than one e-mail address", "write one, such as MiG <mig@grid.example.org>")
+    return mail_addresses(value)
+
+
+def server(value: str) -> str:
+    """A host, or a host and a port, as `host:port`."""
+    host, colon, number = value.rpartition(":")
+    if colon and host and ":" not in host:
+        port(number)
+        address(host)
+        return value
+    return address(value)
+
+
+def client_ids(value: str) -> tuple[str, ...]:
+    """Distinguished names with commas between; a comma inside of one stands before no '/'."""
+    names = [name.strip() for name in re.split(r",\s*(?=/)", value) if name.strip()]
+    if not names:
+        return ()
+    from .identity import parse_client_id  # only here: mig-login, which never needs it, must start fast
+
+    try:
+        return tuple(parse_client_id(name).client_id for name in names)
+    except FieldError as error:
+        raise WrongValueError("is no list of distinguished names", str(error.problem)) from None
+
+
+def user_patterns(value: str) -> tuple[tuple[str, str], ...]:
+    """Pairs `field:regular expression` of what a user's name must look like, with spaces between."""
+    pairs = []
+    for word in re.split(r"\s+(?=[a-z_]+:)", value.strip()):
+        name, colon, pattern = word.partition(":")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise WrongValueError("holds a wrong regular expression", f"correct it: {error}") from None
+        if not colon or (name != WHOLE_NAME and name not in _name_fields()):
+            known = ", ".join((WHOLE_NAME, *_name_fields()))
+            raise WrongValueError("is no list of field:expression", f"write {WHOLE_NAME}:.*, with a field of {known}")
+        pairs.append((name, pattern))
+    return tuple(pairs)
+
+
+def _name_fields() -> tuple[str, ...]:
+    from .identity import ATTRIBUTES  # only here, for the same reason
+
+    return tuple(attribute.field for attribute in ATTRIBUTES)
+
+
 def password_policy(value: str) -> str:
     """A password policy of MiG, as migrid.site.passwords reads it."""
     try:
@@ -135,6 +189,17 @@ def one_of(*words: str) -> Callable[[str], str]:
         if value.lower() not in words:
             raise WrongValueError("is not known here", f"write one of {', '.join(words)}")
         return value.lower()
+
+    return check
+
+
+def words(*known: str) -> Callable[[str], str]:
+    """The kind that accepts some of these words, with spaces between, or none."""
+
+    def check(value: str) -> str:
+        if not set(value.split()) <= set(known):
+            raise WrongValueError("is not known here", f"write some of {', '.join(known)}, or nothing")
+        return value
 
     return check
 

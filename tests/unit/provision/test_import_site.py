@@ -22,9 +22,20 @@ from migrid.provision.options import option_of, options, variable_name
 PROJECT = Path(__file__).parents[3]
 EXAMPLES = sorted((PROJECT / "tests/data/generator").iterdir())
 SPECS = yaml.safe_load((PROJECT / "roles/mig/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-KINDS = {"bool": "bool", "int": "int", "text": "str", "word": "str", "page": "str", "directory": "path"}
+KINDS = {
+    "bool": "bool",
+    "directory": "path",
+    "int": "int",
+    "methods": "list",
+    "names": "list",
+    "page": "str",
+    "protocols": "list",
+    "text": "str",
+    "word": "str",
+}
 
 STORAGE = {
+    "mig_signup_methods": ["extoidc", "migoidc", "extcert"],
     "mig_base_fqdn": "data.example.org",
     "mig_public_fqdn": "www.data.example.org",
     "mig_sid_fqdn": "sid.data.example.org",

@@ -11,7 +11,7 @@ from .. import web
 from ..configuration import Configuration
 from ..logins import Logins
 from ..web import Site
-from . import dashboard, files, transfer, trash
+from . import confirmation, dashboard, files, settings, transfer, trash
 from .context import Portal
 from .visitor import Desk
 
@@ -27,13 +27,14 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 def build(site: Configuration) -> Flask:
     """The pages of a site."""
     app = Flask(__name__, static_folder=None)
-    portal = Portal(site, Desk(site, Logins(site)))
+    logins = Logins(site)
+    portal = Portal(site, logins, Desk(site, logins))
     app.extensions["portal"] = portal
     app.wsgi_app = _whole_path(app.wsgi_app)  # type: ignore[assignment,method-assign]
     web.furnish(app, Site(site.title, site.support_email, PAGES))
     portal.guard(app)
     app.register_blueprint(Blueprint("portal", __name__, static_folder="static"), url_prefix=f"{PAGES}/portal")
-    for part in (dashboard, files, transfer, trash):
+    for part in (dashboard, files, transfer, trash, confirmation, settings):
         app.register_blueprint(part.routes, url_prefix=PAGES)
 
     @app.after_request

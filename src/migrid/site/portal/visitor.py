@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,6 +50,10 @@ class Visitor:
     form_token: str
     is_new: bool
 
+    @property
+    def way(self) -> tuple[Service, Method]:
+        return Service.WEB, self.method
+
     def sent(self, token: str) -> bool:
         """Whether a form with this token was made for this visitor."""
         return hmac.compare_digest(self.form_token.encode(), token.encode("utf-8", "surrogatepass"))
@@ -71,6 +76,17 @@ class Desk:
                 raise StrangerError(Reason.NOT_ALLOWED, client_id)
             return Visitor(user, method, cookie, self._sign("form", cookie), is_new=False)
         return self._logged_in(Attempt(Service.WEB, method, client_id, str(environ.get("REMOTE_ADDR", ""))))
+
+    def confirmation(self, visitor: Visitor, until: int) -> str:
+        """The cookie of a visitor who has just proven once more who it is; it counts until then."""
+        return f"{until}.{self._sign('confirmed', visitor.cookie, str(until))}"
+
+    def is_confirmed(self, visitor: Visitor, cookie: str) -> bool:
+        """Whether this is such a cookie of the visitor, and its time is not over."""
+        until, _, signature = cookie.partition(".")
+        wanted = self._sign("confirmed", visitor.cookie, until)
+        is_ours = hmac.compare_digest(wanted.encode(), signature.encode("utf-8", "surrogatepass"))
+        return is_ours and int(until) > time.time()
 
     def _logged_in(self, attempt: Attempt) -> Visitor:
         outcome = self._logins.by_proof(attempt)
