@@ -93,6 +93,8 @@ class Configuration:
     migserver_http_url: str | None = field(metadata=_global(optional(values.url), ""))
     migserver_https_sid_url: str | None = field(metadata=_global(optional(values.url), ""))
     migserver_https_mig_cert_url: str | None = field(metadata=_global(optional(values.url), ""))
+    migserver_https_ext_cert_url: str | None = field(metadata=_global(optional(values.url), ""))
+    migserver_https_ext_oidc_url: str | None = field(metadata=_global(optional(values.url), ""))
     migserver_https_mig_oidc_url: str | None = field(metadata=_global(optional(values.url), ""))
     mig_server_id: str = field(metadata=_global(values.text, "%(server_fqdn)s.0"))
     user_sftp_address: str | None = field(metadata=_global(optional(values.address), ""))

@@ -29,7 +29,7 @@ class RefusedError(MigError):
 def change(site: Configuration, user: User, **properties: object) -> None:
     """Give a user these properties, named as in an entry of `mig_users`. Raises EntriesError."""
     state = "suspended" if user.suspended else "present"
-    entry = {"distinguished_name": user.client_id, "state": state, **properties}
+    entry = {"distinguished_name": user.client_id, "state": state} | properties
     reconcile(site, [UserEntry.from_dict(entry, user.alias)], update_password=UpdatePassword.ALWAYS)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
 from flask import Blueprint, Flask, Response
 
 from .. import web
@@ -20,8 +17,6 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
-Environ = dict[str, Any]
-Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 def build(site: Configuration) -> Flask:
@@ -30,7 +25,6 @@ def build(site: Configuration) -> Flask:
     logins = Logins(site)
     portal = Portal(site, logins, Desk(site, logins))
     app.extensions["portal"] = portal
-    app.wsgi_app = _whole_path(app.wsgi_app)  # type: ignore[assignment,method-assign]
     web.furnish(app, Site(site.title, site.support_email, PAGES))
     portal.guard(app)
     app.register_blueprint(Blueprint("portal", __name__, static_folder="static"), url_prefix=f"{PAGES}/portal")
@@ -43,13 +37,3 @@ def build(site: Configuration) -> Flask:
         return response
 
     return app
-
-
-def _whole_path(app: Application) -> Application:
-    """Apache gives the path of the application and the rest of it apart; routes name the whole path."""
-
-    def whole(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        return app({**environ, "SCRIPT_NAME": "", "PATH_INFO": path}, start_response)
-
-    return whole

@@ -13,7 +13,7 @@ from werkzeug.exceptions import Forbidden
 
 from ..configuration import Configuration
 from ..homes import Home, Homes
-from ..logins import Logins, Method, second_factor
+from ..logins import Logins, Method, Reason, second_factor
 from .visitor import COOKIE, Desk, StrangerError, Visitor
 
 FORM_FIELD = "form_token"
@@ -89,4 +89,16 @@ def _remember(response: Response) -> Response:
 
 
 def _stranger(error: StrangerError) -> Response:
-    return make_response(render_template("stranger.html", who=error.shown_as, reason=error.reason), 403)
+    return make_response(
+        render_template("stranger.html", who=error.shown_as, reason=error.reason, ask=_sign_up(error)), 403
+    )
+
+
+def _sign_up(error: StrangerError) -> str:
+    """The address at which a stranger can ask for an account; empty: there is none."""
+    site = portal().site
+    if error.reason is not Reason.UNKNOWN or error.method not in site.signup_methods.split():
+        return ""
+    if error.method in (Method.EXTCERT, Method.EXTOIDC):
+        return f"/cgi-sid/{error.method}.py"
+    return f"{site.migserver_https_sid_url}/cgi-sid/reqcert.py"
