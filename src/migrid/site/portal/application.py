@@ -8,7 +8,7 @@ from .. import web
 from ..configuration import Configuration
 from ..logins import Logins
 from ..web import Site
-from . import confirmation, dashboard, files, settings, transfer, trash
+from . import admin, confirmation, dashboard, files, settings, transfer, trash
 from .context import Portal
 from .visitor import Desk
 
@@ -28,7 +28,7 @@ def build(site: Configuration) -> Flask:
     web.furnish(app, Site(site.title, site.support_email, PAGES))
     portal.guard(app)
     app.register_blueprint(Blueprint("portal", __name__, static_folder="static"), url_prefix=f"{PAGES}/portal")
-    for part in (dashboard, files, transfer, trash, confirmation, settings):
+    for part in (dashboard, files, transfer, trash, confirmation, settings, admin):
         app.register_blueprint(part.routes, url_prefix=PAGES)
 
     @app.after_request
