@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from datetime import date, timedelta
-from itertools import islice
 from typing import NamedTuple
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
@@ -19,13 +18,13 @@ from ..signup import deciding
 from ..signup.deciding import DecisionError
 from ..signup.requests import Request, Requests
 from ..store import User, UserStore
-from .account import RefusedError, change, has_web_password
+from .account import RefusedError, change
 from .confirmation import confirmed, is_confirmed
 from .context import portal, visitor
 
 routes = Blueprint("admin", __name__)
 
-MOST_SHOWN = 100
+MOST_SHOWN = 50
 SOON = timedelta(days=30)
 STATES = {
     "": "all",
@@ -52,6 +51,10 @@ class Row(NamedTuple):
     user: User
     state: str
     has_factor: bool
+
+    @property
+    def ends_soon(self) -> bool:
+        return self.state == "present" and self.user.expire is not None and self.user.expire <= today() + SOON
 
 
 class Asked(NamedTuple):
@@ -108,7 +111,7 @@ def suspend() -> ResponseReturnValue:
     if user.client_id == visitor().user.client_id:
         raise RefusedError("You cannot suspend yourself.")
     change(portal().site, user, state="suspended")
-    return _done("suspended", user.name.full_name)
+    return _done("suspended", user)
 
 
 @routes.post("/reactivateuser.py")
@@ -117,7 +120,7 @@ def reactivate() -> ResponseReturnValue:
     """Let a suspended user in again."""
     user = _user()
     change(portal().site, user, state="present")
-    return _done("reactivated", user.name.full_name)
+    return _done("reactivated", user)
 
 
 @routes.post("/extenduser.py")
@@ -126,7 +129,7 @@ def extend() -> ResponseReturnValue:
     """Another day on which the access of a user ends; an empty one is none."""
     user = _user()
     change(portal().site, user, expire=_day())
-    return _done("extended", user.name.full_name)
+    return _done("extended", user)
 
 
 @routes.post("/resettwofactor.py")
@@ -135,7 +138,7 @@ def reset_second_factor() -> ResponseReturnValue:
     """Help somebody who lost the phone."""
     user = _user()
     second_factor.remove(portal().site, user.client_id)
-    return _done("factor_reset", user.name.full_name)
+    return _done("factor_reset", user)
 
 
 @routes.post("/acceptuser.py")
@@ -144,7 +147,7 @@ def accept() -> ResponseReturnValue:
     """Make a user of who asks."""
     wanted, day = _request(), _day()
     deciding.accept(portal().site, wanted, date.fromisoformat(day) if day else None)
-    return _done("accepted", wanted.name.full_name)
+    return _done("accepted", wanted)
 
 
 @routes.post("/rejectuser.py")
@@ -153,44 +156,47 @@ def reject() -> ResponseReturnValue:
     """Forget a request."""
     wanted = _request()
     deciding.reject(portal().site, wanted, request.form.get("reason", ""))
-    return _done("rejected", wanted.name.full_name)
+    return _done("rejected", wanted)
 
 
 def _page(problem: str = "") -> str:
-    site = portal().site
-    found = list(islice(_chosen(), MOST_SHOWN + 1))
+    site, user, day = portal().site, visitor().user, today()
+    with UserStore(site.user_db_path, read_only=True) as store:
+        factors = store.with_second_factor()
+        chosen = store.select([request.values.get("user", "")]).values()
+        rows = sorted(_found(_row(user, factors, day) for user in store.users()), key=lambda row: row.user.alias)
     asked = [
         Asked(wanted, deciding.is_taken(site, wanted), deciding.expiry(site, wanted.method))
         for wanted in Requests(site).all()
     ]
-    who, act = request.args.get("who", ""), request.args.get("done", "")
-    user = visitor().user
+    act = request.args.get("done", "")
     return render_template(
         "migadmin.html",
         problem=problem,
-        done=SENTENCES[act].format(who) if act in SENTENCES else "",
+        done=SENTENCES[act].format(request.args.get("who", "")) if act in SENTENCES else "",
         confirmed=is_confirmed(),
-        has_factor=has_web_password(user) and second_factor.is_in_use(site, user.client_id),
-        rows=found[:MOST_SHOWN],
-        there_are_more=len(found) > MOST_SHOWN,
+        has_factor=user.client_id in factors,
+        chosen=next((_row(user, factors, day) for user in chosen), None),
+        rows=rows[:MOST_SHOWN],
+        there_are_more=len(rows) > MOST_SHOWN,
         asked=asked,
         states=STATES,
-        search=request.values.get("search", ""),
-        state=request.values.get("state", ""),
+        search=request.args.get("search", ""),
+        state=request.args.get("state", ""),
     )
 
 
-def _chosen() -> Iterator[Row]:
-    words, state = request.values.get("search", "").casefold().split(), request.values.get("state", "")
-    day = today()
-    with UserStore(portal().site.user_db_path, read_only=True) as store:
-        with_factor = store.with_second_factor()
-        for user in store.users():
-            text = f"{user.client_id} {user.alias} {user.comment}".casefold()
-            row = Row(user, _state(user, day), user.client_id in with_factor)
-            is_soon = row.state == "present" and user.expire is not None and user.expire <= day + SOON
-            if all(word in text for word in words) and (state in ("", row.state) or (state == "soon" and is_soon)):
-                yield row
+def _found(rows: Iterable[Row]) -> Iterator[Row]:
+    """The users that the search is about."""
+    words, state = request.args.get("search", "").casefold().split(), request.args.get("state", "")
+    for row in rows:
+        text = f"{row.user.client_id} {row.user.alias} {row.user.comment}".casefold()
+        if all(word in text for word in words) and state in ("", row.state, "soon" if row.ends_soon else None):
+            yield row
+
+
+def _row(user: User, with_factor: Set[str], day: date) -> Row:
+    return Row(user, _state(user, day), user.client_id in with_factor)
 
 
 def _state(user: User, day: date) -> str:
@@ -224,7 +230,7 @@ def _day() -> str:
         raise RefusedError("Write the day as YYYY-MM-DD, or nothing for access without end.") from None
 
 
-def _done(act: str, who: str) -> Response:
-    """The page with the same search, which says what was done."""
-    kept = {name: request.form.get(name) or None for name in ("search", "state")}
-    return redirect(url_for("admin.users", done=act, who=who, **kept), 303)  # type: ignore[arg-type]
+def _done(act: str, about: User | Request) -> Response:
+    """The page, which says what was done with whom."""
+    user = about.client_id if isinstance(about, User) else None
+    return redirect(url_for("admin.users", done=act, who=about.name.full_name, user=user), 303)
