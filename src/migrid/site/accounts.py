@@ -94,7 +94,7 @@ def publish(store: UserStore, account: Account, directory: Path) -> Published:
 
 
 def ask_to_publish(directory: Path) -> None:
-    """Let the host publish soon, on behalf of a caller who is not root: its unit migrid-publish watches this file."""
+    """Let the host publish soon, on behalf of a caller who is not root: its unit migrid-publish waits for this file."""
     (directory / REQUEST).write_bytes(b"")
 
 

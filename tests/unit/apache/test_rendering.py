@@ -106,6 +106,12 @@ def test_title_is_escaped_in_every_page(render: Callable[..., Any]) -> None:
     assert not [path for path, content in pages.items() if "<script>" in content]
 
 
+def test_front_page_leads_to_the_logins_where_there_are_some(render: Callable[..., Any]) -> None:
+    link = "/cgi-sid/login.py"
+    assert link not in render()["www/index.html"]
+    assert link in render(mig_cert_fqdn="cert.example.org")["www/index.html"]
+
+
 def test_front_page_names_the_ways_in(render: Callable[..., Any]) -> None:
     page = render(mig_enable_sftp=True, mig_io_fqdn="io.example.org", mig_sid_port=8443)["www/index.html"]
     assert "sftp -P 2222 <i>login</i>@io.example.org" in page
