@@ -213,6 +213,10 @@ def _directory(text: str) -> str:
     return text.rstrip("/") or "/"
 
 
+def _skin(text: str) -> str:
+    raise ValueError(f"the skin {text} is not there; write a style sheet of your own, and name its file in mig_skin")
+
+
 def _names(text: str) -> list[str]:
     return [name.strip() for name in re.split(r",\s*(?=/)", text) if name.strip()]
 
@@ -238,6 +242,7 @@ _READERS: dict[str, Callable[[str], Value]] = {
     "names": _names,
     "page": _page,
     "protocols": _protocols,
+    "skin": _skin,
     "text": str,
     "word": str.lower,
 }

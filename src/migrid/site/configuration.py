@@ -109,6 +109,7 @@ class Configuration:
 
     title: str = field(metadata=_site(values.text, "Minimum intrusion Grid"))
     short_title: str = field(metadata=_site(values.text, "MiG"))
+    static_css: str | None = field(metadata=_site(optional(values.text), ""))
     enable_sftp: bool = field(metadata=_site(values.boolean, "False"))
     enable_sftp_subsys: bool = field(metadata=_site(values.boolean, "False"))
     enable_openid: bool = field(metadata=_site(values.boolean, "False"))

@@ -30,6 +30,7 @@ KINDS = {
     "names": "list",
     "page": "str",
     "protocols": "list",
+    "skin": "path",
     "text": "str",
     "word": "str",
 }

@@ -25,7 +25,7 @@ def build(site: Configuration) -> Flask:
     logins = Logins(site)
     portal = Portal(site, logins, Desk(site, logins))
     app.extensions["portal"] = portal
-    web.furnish(app, Site(site.title, site.support_email, PAGES))
+    web.furnish(app, Site(site.title, site.support_email, PAGES, style_sheet=site.static_css))
     portal.guard(app)
     app.register_blueprint(Blueprint("portal", __name__, static_folder="static"), url_prefix=f"{PAGES}/portal")
     for part in (dashboard, files, transfer, trash, confirmation, settings, admin):

@@ -19,6 +19,6 @@ def build(site: Configuration) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.extensions["signup"] = SignUp(site, Requests(site))
-    web.furnish(app, web.Site(site.title, site.support_email, PAGES))
+    web.furnish(app, web.Site(site.title, site.support_email, PAGES, style_sheet=site.static_css))
     app.register_blueprint(pages.routes, url_prefix=PAGES)
     return app

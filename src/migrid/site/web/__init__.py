@@ -39,12 +39,14 @@ EXPLANATIONS = {
 
 @dataclass(frozen=True)
 class Site:
-    """What the pages say about the site. `form_targets` are origins that a form may lead to besides the page's own."""
+    """What the pages say about the site. `form_targets` are origins that a form may lead to besides the page's own;
+    `style_sheet` is the address of one that comes after ours."""
 
     title: str
     support_email: str | None = None
     base_path: str = ""
     form_targets: tuple[str, ...] = ()
+    style_sheet: str | None = None
 
     @property
     def content_security_policy(self) -> str:

@@ -15,6 +15,9 @@ from portal_browser import ADA, BO, Browser
 from sample_site import SampleSite
 from werkzeug.test import TestResponse
 
+from migrid.site.configuration import load
+from migrid.site.portal.application import build
+
 NO_TEXT = b"\xff\xfe".decode(errors="surrogateescape")
 STRANGE_NAMES = ["a b", "æøå 漢字", "50%", "a%2fb", "<b>&\"'", "line\nbreak", NO_TEXT]
 
@@ -71,6 +74,22 @@ def test_a_suspended_user_is_out_at_the_next_page(ada: Browser, sample_site: Sam
     assert ada.get("dashboard.py").status_code == 200
     sample_site.inside("edituser", "-i", ADA, "--state", "suspended")
     assert ada.get("dashboard.py").status_code == 403
+
+
+def test_a_session_that_somebody_else_began_is_never_gone_on_with(client: FlaskClient, ada: Browser) -> None:
+    Browser(client, BO).get("dashboard.py")
+    planted = client.get_cookie("__Host-migrid", domain="grid.example.org")
+    assert planted
+    ada.get("dashboard.py")
+    own = client.get_cookie("__Host-migrid", domain="grid.example.org")
+    assert own
+    assert own.value != planted.value
+
+
+def test_a_style_sheet_of_the_site_comes_after_ours(sample_site: SampleSite, client: FlaskClient) -> None:
+    sample_site.configure("", "static_css = /assets/skin.css")
+    page = Browser(build(load(sample_site.conf)).test_client(), ADA).get("dashboard.py").text
+    assert page.index("portal.css") < page.index('<link rel="stylesheet" href="/assets/skin.css">')
 
 
 def test_the_cookie_of_one_user_is_none_of_another(client: FlaskClient, ada: Browser, sample_site: SampleSite) -> None:
