@@ -13,8 +13,14 @@ from typing import Any
 
 GRID_UNITS = ("docker.service", "ssh.service", "sshd.service", "mig_grid_guard.service")
 SITE_UNITS = ("migrid.target", "apache2.service", "httpd.service", "grid_sftp.service", "grid_openid.socket")
-REVOCATION_UNITS = ("migrid-revocation.timer", "migrid-revocation.path")
-UNITS = (*SITE_UNITS, *REVOCATION_UNITS, *GRID_UNITS)
+WATCHING_UNITS = (
+    "migrid-mail.path",
+    "migrid-mail.timer",
+    "migrid-publish.path",
+    "migrid-revocation.timer",
+    "migrid-revocation.path",
+)
+UNITS = (*SITE_UNITS, *WATCHING_UNITS, *GRID_UNITS)
 DPKG_STATUS = Path("/var/lib/dpkg/status")
 INSTALLED = (" ok installed", " ok triggers-awaited", " ok triggers-pending")
 

@@ -35,7 +35,9 @@ TEMPLATE = re.compile(r"{[{%#]")
 PAGES = ("/wsgi-bin/dashboard.py", "/wsgi-bin/fileman.py")
 USUAL_PORTS = {"http": 80, "https": 443}
 
-Value = str | int | bool
+OPENID_WORDS = {"migoid": "migoidc", "extoid": "extoidc"}
+
+Value = str | int | bool | list[str]
 
 
 class ImportSiteError(MigError):
@@ -211,15 +213,28 @@ def _page(text: str) -> str:
     return text
 
 
-def _methods(text: str) -> str:
-    """Login methods; those of OpenID 2.0 are the ones of OpenID Connect now."""
-    return " ".join(words(*LOGIN_METHODS)(re.sub(r"\b(mig|ext)oid\b", r"\1oidc", text)))
-
-
 def _directory(text: str) -> str:
     if not Path(text).is_absolute():
         raise ValueError("this is not an absolute path; give the variable by hand")
     return text.rstrip("/") or "/"
+
+
+def _skin(text: str) -> str:
+    raise ValueError(f"the skin {text} is not there; write a style sheet of your own, and name its file in mig_skin")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in re.split(r",\s*(?=/)", text) if name.strip()]
+
+
+def _methods(text: str) -> list[str]:
+    return list(words(*LOGIN_METHODS)(" ".join(OPENID_WORDS.get(word, word) for word in text.split())))
+
+
+def _protocols(text: str) -> list[str]:
+    if text.split() != ["https"]:
+        raise ValueError("a second factor can be asked for with https only; write https")
+    return ["https"]
 
 
 _READERS: dict[str, Callable[[str], Value]] = {
@@ -227,7 +242,10 @@ _READERS: dict[str, Callable[[str], Value]] = {
     "directory": _directory,
     "int": _integer,
     "methods": _methods,
+    "names": _names,
     "page": _page,
+    "protocols": _protocols,
+    "skin": _skin,
     "text": str,
     "word": str.lower,
 }

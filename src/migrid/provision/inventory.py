@@ -186,7 +186,6 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "mig_ext_oidc_provider_authorization_endpoint": kinds.optional(kinds.url),
     "mig_ext_oidc_provider_token_endpoint": kinds.optional(kinds.url),
     "mig_ext_oidc_provider_user_info_endpoint": kinds.optional(kinds.url),
-    "mig_login_methods": kinds.words(*kinds.LOGIN_METHODS),
     "mig_oidc_port": kinds.port,
     "mig_openid_session_lifetime": _count,
     "mig_wsgi_procs": _count,
@@ -287,9 +286,9 @@ def _login_without_its_provider(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _method_without_its_virtual_host(values: Mapping[str, Any]) -> Iterator[Problem]:
-    for method in str(values.get("mig_login_methods", "")).split():
-        name = METHODS.get(method)
-        if name and not values.get(name):
+    for method in values.get("mig_login_methods", []):
+        name = METHODS[method]
+        if not values.get(name):
             yield Problem("mig_login_methods", f"{method!r} has no virtual host; give {name}, or remove the method")
 
 

@@ -28,6 +28,7 @@ from .privileges import acting_as
 from .store import UserStore
 
 STAMP = "generation"
+REQUEST = "users_changed"
 KEYS = "keys"
 HOST_ACCOUNTS = Path("/etc/passwd")
 _SHELL = "/usr/sbin/nologin"
@@ -90,6 +91,11 @@ def publish(store: UserStore, account: Account, directory: Path) -> Published:
         _write(directory / "passwd", "".join([*old.lines("passwd"), *_passwd_lines(logins, account)]), 0o644)
         _write(directory / STAMP, json.dumps(stamp), 0o644)
     return Published(True, refused)
+
+
+def ask_to_publish(directory: Path) -> None:
+    """Let the host publish soon, on behalf of a caller who is not root: its unit migrid-publish waits for this file."""
+    (directory / REQUEST).write_bytes(b"")
 
 
 def today() -> date:

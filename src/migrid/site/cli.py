@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..table import table
 from . import checkconf, status, status_page
-from .commands import arguments, edit, import_site, listing, logins, openid, usercert
+from .commands import arguments, edit, import_site, listing, logins, openid, requests, usercert
 from .configuration import DEFAULT_PATH, default_path, load, read
 from .errors import ConfigurationError, MigError
 from .state_tree import kept_homes
@@ -129,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     import_site.add_import_site(add)
     usercert.add_commands(add)
     openid.add_commands(add)
+    requests.add_commands(add)
     return parser
 
 
@@ -151,6 +152,8 @@ def _add_user_commands(add: Callable[[str, Command, str], argparse.ArgumentParse
     arguments.add_user(remove)
     remove.add_argument("--remove-data", action="store_true", help="remove the home and all files in it too")
     remove.add_argument("--yes", action="store_true", help="do not ask")
+
+    add("publishusers", edit.publish_users, "let the services of this host know the users as they are now")
 
     users = add("users", listing.list_users, "list the users")
     arguments.add_filters(users)

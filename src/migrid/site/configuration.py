@@ -12,6 +12,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,6 +64,17 @@ class Configuration:
     server_fqdn: str = field(metadata=_global(values.host_name))
     support_email: str | None = field(metadata=_global(optional(values.mail_addresses), ""))
     admin_email: str = field(metadata=_global(values.mail_addresses, "mig"))
+    admin_list: tuple[str, ...] = field(metadata=_global(values.client_ids, ""))
+    smtp_server: str | None = field(metadata=_global(optional(values.server), ""))
+    smtp_sender: str | None = field(metadata=_global(optional(values.mail_address), ""))
+    auto_add_cert_user: bool = field(metadata=_global(values.boolean, "False"))
+    auto_add_oidc_user: bool = field(metadata=_global(values.boolean, "False"))
+    auto_add_user_permit: tuple[tuple[str, str], ...] = field(
+        metadata=_global(values.user_patterns, "distinguished_name:.*")
+    )
+    cert_valid_days: int = field(metadata=_global(values.count, "365"))
+    oidc_valid_days: int = field(metadata=_global(values.count, "365"))
+    generic_valid_days: int = field(metadata=_global(values.count, "365"))
     state_path: Path = field(metadata=_global(values.directory))
     certs_path: Path = field(metadata=_global(values.directory, "/etc/migrid/certs"))
     mig_path: Path = field(metadata=_global(values.directory, "/opt/migrid"))
@@ -71,6 +83,8 @@ class Configuration:
     log_dir: Path = field(metadata=_global(values.directory, "%(state_path)s/log/"))
     user_home: Path = field(metadata=_global(values.directory, "%(state_path)s/user_home/"))
     user_db_home: Path = field(metadata=_global(values.directory, "%(state_path)s/user_db_home/"))
+    user_pending: Path = field(metadata=_global(values.directory, "%(state_path)s/user_pending/"))
+    notify_home: Path = field(metadata=_global(values.directory, "%(state_path)s/notify_home/"))
     webserver_home: Path = field(metadata=_global(values.directory, "%(state_path)s/webserver_home/"))
     wwwpublic: Path = field(metadata=_global(values.directory, "%(state_path)s/wwwpublic/"))
     mig_system_files: Path = field(metadata=_global(values.directory, "%(state_path)s/mig_system_files/"))
@@ -79,9 +93,9 @@ class Configuration:
     migserver_http_url: str | None = field(metadata=_global(optional(values.url), ""))
     migserver_https_sid_url: str | None = field(metadata=_global(optional(values.url), ""))
     migserver_https_mig_cert_url: str | None = field(metadata=_global(optional(values.url), ""))
-    migserver_https_mig_oidc_url: str | None = field(metadata=_global(optional(values.url), ""))
     migserver_https_ext_cert_url: str | None = field(metadata=_global(optional(values.url), ""))
     migserver_https_ext_oidc_url: str | None = field(metadata=_global(optional(values.url), ""))
+    migserver_https_mig_oidc_url: str | None = field(metadata=_global(optional(values.url), ""))
     mig_server_id: str = field(metadata=_global(values.text, "%(server_fqdn)s.0"))
     user_sftp_address: str | None = field(metadata=_global(optional(values.address), ""))
     user_sftp_port: int = field(metadata=_global(values.port, "2222"))
@@ -96,9 +110,14 @@ class Configuration:
 
     title: str = field(metadata=_site(values.text, "Minimum intrusion Grid"))
     short_title: str = field(metadata=_site(values.text, "MiG"))
+    static_css: str | None = field(metadata=_site(optional(values.text), ""))
     enable_sftp: bool = field(metadata=_site(values.boolean, "False"))
     enable_sftp_subsys: bool = field(metadata=_site(values.boolean, "False"))
     enable_openid: bool = field(metadata=_site(values.boolean, "False"))
+    enable_migadmin: bool = field(metadata=_site(values.boolean, "False"))
+    signup_methods: tuple[str, ...] = field(metadata=_site(values.words(*values.LOGIN_METHODS), ""))
+    enable_twofactor: bool = field(metadata=_site(values.boolean, "True"))
+    twofactor_mandatory_protos: tuple[str, ...] = field(metadata=_site(values.words("https"), ""))
     landing_page: str = field(metadata=_site(values.text, "/wsgi-bin/dashboard.py"))
     login_methods: tuple[str, ...] = field(metadata=_site(values.words(*values.LOGIN_METHODS), ""))
     password_policy: str = field(metadata=_site(values.password_policy, "MEDIUM"))
@@ -110,13 +129,18 @@ class Configuration:
         return self.user_db_home / "MiG-users.db"
 
     @property
+    def twofactor_is_mandatory(self) -> bool:
+        """Whether everybody who logs in to the web with a password needs a second factor."""
+        return self.enable_twofactor and "https" in self.twofactor_mandatory_protos
+
+    @property
     def account_uid(self) -> int:
-        """The numeric user id of the site's account: the owner of the state directory."""
+        """The numeric user id of the site's account: the owner of the user database's directory, or of all state."""
         return self._state_status().st_uid
 
     @property
     def account_gid(self) -> int:
-        """The numeric group id of the site's account: the group of the state directory."""
+        """The numeric group id of the site's account, found in the same place."""
         return self._state_status().st_gid
 
     @property
@@ -134,6 +158,8 @@ class Configuration:
 
     def _state_status(self) -> os.stat_result:
         try:
+            with suppress(OSError):
+                return self.user_db_home.stat()  # where a sandbox shows parts of the state only, this is one
             return self.state_path.stat()
         except OSError as error:
             raise ConfigurationError(

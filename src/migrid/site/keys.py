@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import struct
 
 from .errors import FieldError, shown
@@ -45,6 +46,12 @@ def parse_public_key(line: str) -> str:
     _check_data(words[0], words[1])
     comment = check_text("public_keys", line.strip().partition(words[1])[2], _COMMENT_CHARACTERS)
     return " ".join(filter(None, (words[0], words[1], comment)))
+
+
+def fingerprint(line: str) -> str:
+    """The fingerprint of a key that `parse_public_key` gave, as `ssh-keygen -l` shows it."""
+    digest = hashlib.sha256(base64.b64decode(line.split()[1])).digest()
+    return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 def _unknown_type(words: list[str]) -> FieldError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from .accounts import Account, host_accounts, is_published, publish, today
+from .access import as_account
+from .accounts import Account, Published, ask_to_publish, host_accounts, is_published, publish, today
 from .configuration import Configuration
 from .errors import FieldError
 from .homes import Homes
@@ -42,8 +44,9 @@ def reconcile(
     update_password: UpdatePassword = UpdatePassword.ON_CREATE,
     dry_run: bool = False,
 ) -> Outcome:
-    """Create, change, rename, suspend and remove users, all or none; then publish their accounts. Needs root.
+    """Create, change, rename, suspend and remove users, all or none; then publish their accounts.
 
+    Root publishes at once; the site's own account asks the host to do it. Nobody else may call this.
     `purge` also removes the users that no entry names; their data stays. With UpdatePassword.ON_CREATE the
     password of an existing user is left alone. `dry_run` changes nothing and says what would be done; a site that
     does not exist yet (None) has no users.
@@ -72,12 +75,19 @@ def _preview(site: Configuration, request: Request) -> Outcome:
 def _execute(site: Configuration, request: Request) -> Outcome:
     account = _account(site)
     with ExitStack() as stack:
-        with acting_as(account.uid, account.gid):
+        with as_account(site):
             store = stack.enter_context(UserStore(site.user_db_path))
             homes = stack.enter_context(Homes(site.user_home, site.welcome_text))
             changes = _transact(store, homes, UndoFile(site.user_db_home, homes), request)
-        done = publish(store, account, site.accounts_home)
+        done = _publish(site, store, account)
     return Outcome(changes, done.changed, done.refused)
+
+
+def _publish(site: Configuration, store: UserStore, account: Account) -> Published:
+    if os.geteuid() == 0:
+        return publish(store, account, site.accounts_home)
+    ask_to_publish(site.mig_system_run)
+    return Published()
 
 
 def _transact(store: UserStore, homes: Homes, undo: UndoFile, request: Request) -> list[Change]:

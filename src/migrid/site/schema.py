@@ -38,5 +38,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             last_step INTEGER NOT NULL DEFAULT 0
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE external_identities (
+            issuer TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            client_id TEXT NOT NULL,
+            PRIMARY KEY (issuer, subject)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX external_identities_by_user ON external_identities (client_id)",
+    ),
 )
 """Step n makes schema version n out of version n - 1; steps are added, never changed."""

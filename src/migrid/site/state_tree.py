@@ -22,7 +22,7 @@ def state_problems(site: Configuration) -> list[Problem]:
     """Every problem in the state directory. Raises PrivilegeError when the caller may not look."""
     if not site.state_path.is_dir():
         return [_missing(site.state_path)]
-    if site.account_uid == 0:
+    if site.state_path.stat().st_uid == 0:
         remedy = f"give it to the site's account: chown -R ACCOUNT: {_quoted(site.state_path)}"
         return [Problem(str(site.state_path), "belongs to root", remedy)]
     with as_account(site):

@@ -170,8 +170,9 @@ class UserStore:
     def replace(self, removed: Iterable[str], users: Iterable[User], renamed: Mapping[str, str] | None = None) -> None:
         """Remove the users of these client ids, then store `users`: one new generation.
 
-        Only in a transaction. Because removal comes first, users can swap their aliases. The second factor of a user
-        who is stored again stays; `renamed` has the new client ids of users who come back under another name.
+        Only in a transaction. Because removal comes first, users can swap their aliases. The second factor and the
+        external identities of a user who is stored again stay; `renamed` has the new client ids of users who come back
+        under another name.
         """
         ids = [(client_id,) for client_id in removed]
         stored = list(users)
@@ -183,8 +184,9 @@ class UserStore:
             self._connection.executemany("DELETE FROM credentials WHERE client_id = ?", ids)
             self._connection.executemany(_INSERT, (_to_row(user, generation) for user in stored))
             self._connection.executemany(_INSERT_CREDENTIALS, _credential_rows(stored))
-            self._connection.executemany(_RENAME_SECOND_FACTOR, ((new, old) for old, new in (renamed or {}).items()))
-            self._connection.executemany(_FORGET_SECOND_FACTOR, ids)
+            for rename, forget in _OF_USERS:
+                self._connection.executemany(rename, ((new, old) for old, new in (renamed or {}).items()))
+                self._connection.executemany(forget, ids)
 
     def users(self) -> Iterator[User]:
         """All users in the order of their client ids."""
@@ -244,6 +246,18 @@ class UserStore:
             if factor:
                 row = (client_id, factor.secret, int(factor.confirmed), factor.last_step)
                 self._connection.execute("INSERT INTO second_factors VALUES (?, ?, ?, ?)", row)
+
+    def linked(self, external: tuple[str, str]) -> str | None:
+        """The client id of the user whom an issuer knows by this subject."""
+        query = "SELECT client_id FROM external_identities WHERE issuer = ? AND subject = ?"
+        with self._errors():
+            row = self._connection.execute(query, external).fetchone()
+        return row[0] if row else None
+
+    def link(self, external: tuple[str, str], client_id: str) -> None:
+        """Let this issuer and subject stand for a user. It is no change of the users: the generation stays."""
+        with self._errors():
+            self._connection.execute(_LINK, (*external, client_id))
 
     def use_step(self, client_id: str, step: int) -> bool:
         """Note that the code of a time step was accepted; False if that step, or a later one, was used before."""
@@ -314,6 +328,12 @@ _WITH_SECOND_FACTOR = "SELECT client_id FROM second_factors WHERE confirmed"
 _RENAME_SECOND_FACTOR = "UPDATE second_factors SET client_id = ? WHERE client_id = ?"
 _FORGET_SECOND_FACTOR = """
     DELETE FROM second_factors WHERE client_id = ? AND client_id NOT IN (SELECT client_id FROM users)"""
+_RENAME_EXTERNAL = "UPDATE external_identities SET client_id = ? WHERE client_id = ?"
+_FORGET_EXTERNAL = """
+    DELETE FROM external_identities WHERE client_id = ? AND client_id NOT IN (SELECT client_id FROM users)"""
+_LINK = "INSERT OR REPLACE INTO external_identities VALUES (?, ?, ?)"
+_OF_USERS = ((_RENAME_SECOND_FACTOR, _FORGET_SECOND_FACTOR), (_RENAME_EXTERNAL, _FORGET_EXTERNAL))
+"""What follows a user who is renamed, and goes with one who is removed."""
 _LOGINS = """
     SELECT CAST(alias AS TEXT), CAST(client_dir AS TEXT),
         CAST(coalesce(nullif(own.password_hash, ''), users.password_hash) AS TEXT),

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 BOOLEANS = configparser.ConfigParser.BOOLEAN_STATES
 LOGIN_METHODS = ("migcert", "extcert", "migoidc", "extoidc")
+WHOLE_NAME = "distinguished_name"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 HOST_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE)
 DISPLAY_NAME = re.compile(r"[^<>]*<([^<>]+)>")
@@ -115,6 +116,58 @@ def mail_addresses(value: str) -> str:
                 "is not a list of e-mail addresses", "write admin@example.org, with commas between several"
             )
     return value
+
+
+def mail_address(value: str) -> str:
+    """One e-mail address, optionally as `Name <address>` (RFC 5322)."""
+    if "," in value:
+        raise WrongValueError("is more than one e-mail address", "write one, such as MiG <mig@grid.example.org>")
+    return mail_addresses(value)
+
+
+def server(value: str) -> str:
+    """A host, or a host and a port, as `host:port`."""
+    host, colon, number = value.rpartition(":")
+    if colon and host and ":" not in host:
+        port(number)
+        address(host)
+        return value
+    return address(value)
+
+
+def client_ids(value: str) -> tuple[str, ...]:
+    """Distinguished names with commas between; a comma inside of one stands before no '/'."""
+    names = [name.strip() for name in re.split(r",\s*(?=/)", value) if name.strip()]
+    if not names:
+        return ()
+    from .identity import parse_client_id  # only here: mig-login, which never needs it, must start fast
+
+    try:
+        return tuple(parse_client_id(name).client_id for name in names)
+    except FieldError as error:
+        raise WrongValueError("is no list of distinguished names", str(error.problem)) from None
+
+
+def user_patterns(value: str) -> tuple[tuple[str, str], ...]:
+    """Pairs `field:regular expression` of what a user's name must look like, with spaces between."""
+    pairs = []
+    for word in re.split(r"\s+(?=[a-z_]+:)", value.strip()):
+        name, colon, pattern = word.partition(":")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise WrongValueError("holds a wrong regular expression", f"correct it: {error}") from None
+        if not colon or (name != WHOLE_NAME and name not in _name_fields()):
+            known = ", ".join((WHOLE_NAME, *_name_fields()))
+            raise WrongValueError("is no list of field:expression", f"write {WHOLE_NAME}:.*, with a field of {known}")
+        pairs.append((name, pattern))
+    return tuple(pairs)
+
+
+def _name_fields() -> tuple[str, ...]:
+    from .identity import ATTRIBUTES  # only here, for the same reason
+
+    return tuple(attribute.field for attribute in ATTRIBUTES)
 
 
 def password_policy(value: str) -> str:

@@ -44,9 +44,11 @@ def provider() -> Iterator[str]:
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port)]
     command += ["--require-registration", "false", "--user-claims", json.dumps({"sub": "ada", "email": "ada@id.test"})]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        assert wait_until(lambda: accepts(port))
-        yield f"http://127.0.0.1:{port}"
-        server.terminate()
+        try:
+            assert wait_until(lambda: accepts(port))
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +105,11 @@ def site(
         mig_enable_vhost_certs=False,
     )
     with subprocess.Popen(["apache2", "-D", "FOREGROUND", "-d", str(site.set), "-f", "MiG.conf"]) as server:
-        assert wait_until(lambda: accepts(port))
-        yield site
-        server.terminate()
+        try:
+            assert wait_until(lambda: accepts(port))
+            yield site
+        finally:
+            server.terminate()
 
 
 class Browser:

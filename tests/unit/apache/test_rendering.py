@@ -118,6 +118,20 @@ def test_title_is_escaped_in_every_page(render: Callable[..., Any]) -> None:
     assert not [path for path, content in pages.items() if "<script>" in content]
 
 
+def test_front_page_leads_to_the_logins_where_there_are_some(render: Callable[..., Any]) -> None:
+    link = "/cgi-sid/login.py"
+    assert link not in render()["www/index.html"]
+    assert link in render(mig_cert_fqdn="cert.example.org")["www/index.html"]
+
+
+def test_a_skin_is_served_and_named_on_each_page(render: Callable[..., Any], tmp_path: Path) -> None:
+    assert "skin" not in render()["www/errors/404.html"]
+    (tmp_path / "skin.css").write_text(":root { --accent: #a00; }\n")
+    rendered = render(mig_skin=str(tmp_path / "skin.css"))
+    assert rendered["www/assets/skin.css"] == ":root { --accent: #a00; }\n"
+    assert '<link rel="stylesheet" href="/assets/skin.css">' in rendered["www/errors/404.html"]
+
+
 def test_front_page_names_the_ways_in(render: Callable[..., Any]) -> None:
     page = render(mig_enable_sftp=True, mig_io_fqdn="io.example.org", mig_sid_port=8443)["www/index.html"]
     assert "sftp -P 2222 <i>login</i>@io.example.org" in page

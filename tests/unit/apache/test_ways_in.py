@@ -79,9 +79,11 @@ def site(
     )
     command = ["apache2", "-D", "FOREGROUND", "-d", str(site.set), "-f", "MiG.conf"]
     with subprocess.Popen(command) as server:
-        assert wait_until(lambda: answers(site, "open"))
-        yield site
-        server.terminate()
+        try:
+            assert wait_until(lambda: answers(site, "open"))
+            yield site
+        finally:
+            server.terminate()
 
 
 def port_of(site: Any) -> int:

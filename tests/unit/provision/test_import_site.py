@@ -24,15 +24,19 @@ EXAMPLES = sorted((PROJECT / "tests/data/generator").iterdir())
 SPECS = yaml.safe_load((PROJECT / "roles/mig/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 KINDS = {
     "bool": "bool",
+    "directory": "path",
     "int": "int",
+    "methods": "list",
+    "names": "list",
+    "page": "str",
+    "protocols": "list",
+    "skin": "path",
     "text": "str",
     "word": "str",
-    "methods": "str",
-    "page": "str",
-    "directory": "path",
 }
 
 STORAGE = {
+    "mig_signup_methods": ["extoidc", "migoidc", "extcert"],
     "mig_base_fqdn": "data.example.org",
     "mig_public_fqdn": "www.data.example.org",
     "mig_sid_fqdn": "sid.data.example.org",
@@ -54,7 +58,7 @@ STORAGE = {
     "mig_ext_cert_port": 443,
     "mig_ext_oidc_fqdn": "data.example.org",
     "mig_ext_oidc_port": 443,
-    "mig_login_methods": "extoidc migoidc extcert",
+    "mig_login_methods": ["extoidc", "migoidc", "extcert"],
     "mig_landing_page": "/wsgi-bin/fileman.py",
 }
 

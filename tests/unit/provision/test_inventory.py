@@ -113,9 +113,9 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"mig_public_alias_fqdn": "sid.mig.test"},
         ["mig_public_alias_fqdn: 'sid.mig.test' with port 443 is mig_sid_fqdn", "different names, or different ports"],
     ),
-    "unknown_method": ({"mig_login_methods": "x509"}, ["mig_login_methods", "'x509'", "migcert, extcert"]),
+    "unknown_method": ({"mig_login_methods": ["x509"]}, ["mig_login_methods", "'x509'", "migcert, extcert"]),
     "method_without_virtual_host": (
-        {"mig_login_methods": "migoidc"},
+        {"mig_login_methods": ["migoidc"]},
         ["mig_login_methods: 'migoidc' has no virtual host; give mig_oidc_fqdn, or remove the method"],
     ),
     "no_authority": (

@@ -17,9 +17,11 @@ STATE_DIRECTORIES = (
     "log",
     "mig_system_files",
     "mig_system_run",
+    "notify_home",
     "openid_store",
     "user_db_home",
     "user_home",
+    "user_pending",
     "webserver_home",
     "wwwpublic",
 )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -457,9 +458,36 @@ def test_processes_at_work_at_once_keep_everything(site: Site) -> None:
 
 
 def test_without_root_the_remedy_is_named(site: Site) -> None:
-    os.seteuid(ACCOUNT)
+    os.seteuid(ACCOUNT + 1)
     try:
         with pytest.raises(PrivilegeError, match="run it as root: sudo mig"):
             reconcile(load(site.sample.conf), parse_entries([ADA]))
     finally:
         os.seteuid(0)
+
+
+def test_the_site_itself_can_change_users_and_the_host_publishes_them(site: Site) -> None:
+    site.apply(ADA)
+    change = {"distinguished_name": ADA_ID, "public_keys": [KEY]}
+    in_the_sites_account(lambda: site.apply(change, update_password=UpdatePassword.ALWAYS))
+    assert site.users()["ada@example.org"].public_keys == (KEY,)
+    assert site.keys() == set()
+    assert (site.sample.state / "mig_system_run/users_changed").exists()
+    site.sample.inside("publishusers")
+    assert site.keys() == {"ada@example.org"}
+
+
+def in_the_sites_account(act: Callable[[], object]) -> None:
+    """Run this as the site's account, in a process that cannot become root again."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setgid(ACCOUNT)
+            os.setuid(ACCOUNT)
+            act()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -67,6 +67,13 @@ def edit_user(args: argparse.Namespace) -> int:
     return 0
 
 
+def publish_users(args: argparse.Namespace) -> int:
+    """`mig publishusers`."""
+    for refusal in reconcile(load(args.conf), []).refused:
+        print(f"Warning: {refusal}")
+    return 0
+
+
 def delete_user(args: argparse.Namespace) -> int:
     """`mig deleteuser`."""
     site = load(args.conf)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..configuration import Configuration
 from ..errors import MigError
-from ..store import SecondFactor, UserStore
+from ..store import SecondFactor, User, UserStore
 from . import totp
 
 
@@ -26,6 +26,18 @@ def begin(site: Configuration, client_id: str) -> str:
             raise MigError("a second factor is in use; remove it before you set up another one")
         store.set_second_factor(client_id, factor)
     return factor.secret
+
+
+def unconfirmed_secret(site: Configuration, client_id: str) -> str | None:
+    """The secret that was begun with and still needs confirmation."""
+    with UserStore(site.user_db_path, read_only=True) as store:
+        factor = store.second_factor(client_id)
+    return factor.secret if factor and not factor.confirmed else None
+
+
+def uri(site: Configuration, user: User, secret: str) -> str:
+    """What an authenticator app has to know."""
+    return totp.uri(secret, site.short_title, user.alias)
 
 
 def confirm(site: Configuration, client_id: str, code: str, now: float) -> bool:

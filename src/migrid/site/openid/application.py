@@ -20,7 +20,9 @@ def build(provider: Provider) -> Flask:
     app.extensions["openid"] = provider
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
     origins = sorted(set().union(*(client.origins for client in provider.clients.values())))
-    web.furnish(app, web.Site(settings.title, settings.support_email, settings.base_path, tuple(origins)))
+    web.furnish(
+        app, web.Site(settings.title, settings.support_email, settings.base_path, tuple(origins), settings.style_sheet)
+    )
     for part in (discovery, login, backchannel, logout):
         app.register_blueprint(part.routes, url_prefix=settings.base_path)
     return app

@@ -12,13 +12,13 @@ from werkzeug.datastructures import MultiDict
 
 from ..logins import Attempt, Method, Outcome, Reason, Service
 from ..store import User
+from ..web.forms import set_cookie
 from .browser import (
     FORM_COOKIE,
     SESSION_COOKIE,
     current_visitor,
     form_token,
     is_own_form,
-    set_cookie,
 )
 from .provider import Visitor, provider
 from .request import (

@@ -8,14 +8,13 @@ from urllib.parse import urlencode
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug import Response
 
+from ..web.forms import remove_cookie, set_cookie
 from .browser import (
     FORM_COOKIE,
     SESSION_COOKIE,
     current_visitor,
     form_token,
     is_own_form,
-    remove_cookie,
-    set_cookie,
 )
 from .provider import provider
 from .request import with_query

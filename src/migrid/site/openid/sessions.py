@@ -87,6 +87,12 @@ class Sessions:
         """End the sessions of a user, except the one named `but`; how many there were."""
         return self.end(*(session.sid for session in self.of_user(user) if session.sid != but))
 
+    def keep(self, sid: str, user: User) -> None:
+        """Let a session of a user go on although the password has changed."""
+        with self._store.transaction() as connection:
+            values = (_mark(sid, user), sid, user.client_id)
+            connection.execute("UPDATE sessions SET password_mark = ? WHERE sid = ? AND user = ?", values)
+
     def join(self, session: Session, client_id: str) -> None:
         """Note that a client takes part in a session."""
         with self._store.transaction() as connection:

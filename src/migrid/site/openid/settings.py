@@ -22,6 +22,7 @@ class Settings:
     session_seconds: int = SESSION_SECONDS
     title: str = "Minimum intrusion Grid"
     support_email: str | None = None
+    style_sheet: str | None = None
 
     @classmethod
     def of_site(cls, site: Configuration) -> Settings:
@@ -37,6 +38,7 @@ class Settings:
             session_seconds=site.openid_session_lifetime,
             title=site.title,
             support_email=site.support_email,
+            style_sheet=site.static_css,
         )
 
     @property

@@ -7,17 +7,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
-from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask import Flask, current_app, g, make_response, redirect, render_template, request, url_for
+from werkzeug import Response
 from werkzeug.exceptions import Forbidden
 
 from ..configuration import Configuration
 from ..homes import Home, Homes
+from ..logins import Logins, Method, Reason, second_factor
 from .visitor import COOKIE, Desk, StrangerError, Visitor
 
 FORM_FIELD = "form_token"
 FORM_HEADER = "X-Form-Token"
 OPEN = ("web.static", "portal.static")
 SAFE = ("GET", "HEAD", "OPTIONS")
+LOG_OUT = "dashboard.log_out"
+TO_SET_UP_A_FACTOR = ("settings", "confirmation")
 CHECKS_ITS_FORM = ("transfer.put", "transfer.upload")
 """Pages that read what comes in themselves, piece by piece, and check in the end whose form it was."""
 
@@ -27,6 +31,7 @@ class Portal:
     """The site and who receives its visitors."""
 
     site: Configuration
+    logins: Logins
     desk: Desk
 
     def guard(self, app: Flask) -> None:
@@ -36,12 +41,21 @@ class Portal:
         app.register_error_handler(StrangerError, _stranger)
         app.context_processor(lambda: {"visitor": g.get("visitor"), "form_field": FORM_FIELD})
 
-    def _receive(self) -> None:
+    def _receive(self) -> Response | None:
         if request.endpoint in OPEN:
-            return
+            return None
         g.visitor = self.desk.receive(request.environ, request.cookies.get(COOKIE, ""))
         if request.method not in SAFE and request.endpoint not in CHECKS_ITS_FORM:
             check_form()
+        may_wait = request.endpoint == LOG_OUT or request.blueprint in TO_SET_UP_A_FACTOR
+        if not may_wait and self._lacks_second_factor(g.visitor):
+            return redirect(url_for("settings.settings"), 303)
+        return None
+
+    def _lacks_second_factor(self, found: Visitor) -> bool:
+        """Whether the site asks for a second factor that the visitor has not set up yet."""
+        is_asked = self.site.twofactor_is_mandatory and found.method is Method.MIGOIDC
+        return is_asked and not second_factor.is_in_use(self.site, found.user.client_id)
 
 
 def portal() -> Portal:
@@ -75,4 +89,16 @@ def _remember(response: Response) -> Response:
 
 
 def _stranger(error: StrangerError) -> Response:
-    return make_response(render_template("stranger.html", who=error.shown_as, reason=error.reason), 403)
+    return make_response(
+        render_template("stranger.html", who=error.shown_as, reason=error.reason, ask=_sign_up(error)), 403
+    )
+
+
+def _sign_up(error: StrangerError) -> str:
+    """The address at which a stranger can ask for an account; empty: there is none."""
+    site = portal().site
+    if error.reason is not Reason.UNKNOWN or error.method not in site.signup_methods:
+        return ""
+    if error.method in (Method.EXTCERT, Method.EXTOIDC):
+        return f"/cgi-sid/{error.method}.py"
+    return f"{site.migserver_https_sid_url}/cgi-sid/reqcert.py"

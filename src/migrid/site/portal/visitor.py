@@ -1,7 +1,7 @@
 """Who asks: what Apache has proven, as a user who may log in.
 
-The virtual host says by `MIG_LOGIN_METHOD` how its visitors prove who they are. The first page of a browser session is
-a login, which is decided and written to the log as every other one; then a cookie stands for it until the browser ends.
+The first page of a browser session is a login, which is decided and written to the log as every other one; then a
+cookie stands for it until the browser ends.
 """
 
 from __future__ import annotations
@@ -10,33 +10,33 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable, Mapping
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from .. import proofs
 from ..configuration import Configuration
-from ..errors import MigError
+from ..errors import EntriesError, MigError
 from ..logins import Attempt, Logins, Method, Reason, Service
-from ..store import User
-from ..usercerts import CertificateNameError, client_id_of
+from ..proofs import Environ, NoProofError, Proof
+from ..signup import deciding
+from ..signup.deciding import DecisionError
+from ..store import User, UserStore
 
 COOKIE = "__Host-migrid"
 KEY_FILE = "portal_key"
 KEY_BYTES = 32
-METHOD = "MIG_LOGIN_METHOD"
-
-Environ = Mapping[str, Any]
 
 
 class StrangerError(MigError):
     """Whoever asks is no user who may log in here; `reason` says why, for the log and the page."""
 
-    def __init__(self, reason: Reason, shown_as: str) -> None:
+    def __init__(self, reason: Reason, shown_as: str, method: Method | None = None) -> None:
         super().__init__(f"{shown_as}: {reason}")
         self.reason = reason
         self.shown_as = shown_as
+        self.method = method
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ class Visitor:
     form_token: str
     is_new: bool
 
+    @property
+    def way(self) -> tuple[Service, Method]:
+        return Service.WEB, self.method
+
     def sent(self, token: str) -> bool:
         """Whether a form with this token was made for this visitor."""
         return hmac.compare_digest(self.form_token.encode(), token.encode("utf-8", "surrogatepass"))
@@ -58,27 +62,56 @@ class Desk:
     """Receives visitors. Safe from several threads."""
 
     def __init__(self, site: Configuration, logins: Logins) -> None:
+        self._site = site
         self._logins = logins
         self._key = _own_key(site.mig_system_files / KEY_FILE)
 
     def receive(self, environ: Environ, cookie: str) -> Visitor:
         """The visitor who asks. Raises StrangerError."""
-        method = _method(environ)
-        client_id = _PROOFS[method](environ)
+        try:
+            proof = proofs.read(environ)
+        except NoProofError as error:
+            reason = Reason.UNKNOWN if environ.get(proofs.METHOD) in proofs.METHODS else Reason.NOT_ALLOWED
+            raise StrangerError(reason, str(error)) from error
+        client_id, method = self._client_id(proof), proof.method
         if self._is_cookie_of(cookie, client_id, method):
             user = self._logins.still(client_id, Service.WEB, method)
             if user is None:
-                raise StrangerError(Reason.NOT_ALLOWED, client_id)
+                raise StrangerError(Reason.NOT_ALLOWED, client_id, method)
             return Visitor(user, method, cookie, self._sign("form", cookie), is_new=False)
-        return self._logged_in(Attempt(Service.WEB, method, client_id, str(environ.get("REMOTE_ADDR", ""))))
+        return self._logged_in(proof, str(environ.get("REMOTE_ADDR", "")))
 
-    def _logged_in(self, attempt: Attempt) -> Visitor:
+    def confirmation(self, visitor: Visitor, until: int) -> str:
+        """The cookie of a visitor who has just proven once more who it is; it counts until then."""
+        return f"{until}.{self._sign('confirmed', visitor.cookie, str(until))}"
+
+    def is_confirmed(self, visitor: Visitor, cookie: str) -> bool:
+        """Whether this is such a cookie of the visitor, and its time is not over."""
+        until, _, signature = cookie.partition(".")
+        wanted = self._sign("confirmed", visitor.cookie, until)
+        is_ours = hmac.compare_digest(wanted.encode(), signature.encode("utf-8", "surrogatepass"))
+        return is_ours and int(until) > time.time()
+
+    def _logged_in(self, proof: Proof, address: str) -> Visitor:
+        attempt = Attempt(Service.WEB, proof.method, self._client_id(proof), address)
         outcome = self._logins.by_proof(attempt)
+        if outcome.reason is Reason.UNKNOWN and deciding.is_automatic(self._site, proof):
+            with suppress(DecisionError, EntriesError):  # then it stays unknown
+                deciding.add_at_once(self._site, proof)
+                attempt = Attempt(Service.WEB, proof.method, self._client_id(proof), address)
+                outcome = self._logins.by_proof(attempt)
         if outcome.user is None:
-            raise StrangerError(outcome.reason, attempt.login)
+            raise StrangerError(outcome.reason, attempt.login, proof.method)
         nonce = secrets.token_urlsafe(16)
         cookie = f"{nonce}.{self._sign('login', nonce, attempt.login, attempt.method)}"
         return Visitor(outcome.user, attempt.method, cookie, self._sign("form", cookie), is_new=True)
+
+    def _client_id(self, proof: Proof) -> str:
+        """The user whom the proof names or is linked to; whoever is no user yet is called as the proof does."""
+        if proof.external is None:
+            return proof.client_id
+        with UserStore(self._site.user_db_path, read_only=True) as store:
+            return store.linked(proof.external) or proof.shown_as
 
     def _is_cookie_of(self, cookie: str, client_id: str, method: Method) -> bool:
         nonce, _, signature = cookie.partition(".")
@@ -88,39 +121,6 @@ class Desk:
     def _sign(self, *parts: str) -> str:
         text = "\0".join(parts).encode("utf-8", "surrogatepass")
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()
-
-
-def _method(environ: Environ) -> Method:
-    try:
-        method = Method(environ.get(METHOD, ""))
-        if method in _PROOFS:
-            return method
-    except ValueError:
-        pass
-    raise StrangerError(Reason.NOT_ALLOWED, "this virtual host has no logins")
-
-
-def _certified(environ: Environ) -> str:
-    """The client id of the certificate that Apache has verified (mod_ssl: SSL_CLIENT_CERT, with +ExportCertData)."""
-    try:
-        return client_id_of(str(environ.get("SSL_CLIENT_CERT", "")))
-    except CertificateNameError as error:
-        raise StrangerError(Reason.UNKNOWN, str(error)) from error
-
-
-def _claimed(environ: Environ) -> str:
-    """The client id of the ID token that mod_auth_openidc has verified; WSGI shows its bytes as Latin-1 (PEP 3333)."""
-    claim = str(environ.get("OIDC_CLAIM_sub", "")).encode("latin-1", "replace").decode("utf-8", "replace")
-    if not claim:
-        raise StrangerError(Reason.UNKNOWN, "the provider said no name")
-    return claim
-
-
-_PROOFS: dict[Method, Callable[[Environ], str]] = {
-    Method.MIGCERT: _certified,
-    Method.EXTCERT: _certified,
-    Method.MIGOIDC: _claimed,
-}
 
 
 def _own_key(path: Path) -> bytes:

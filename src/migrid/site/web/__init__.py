@@ -7,12 +7,17 @@ Pages have no script and no inline style, and nothing on them comes from elsewhe
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Flask, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from ..errors import MigError
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +39,14 @@ EXPLANATIONS = {
 
 @dataclass(frozen=True)
 class Site:
-    """What the pages say about the site. `form_targets` are origins that a form may lead to besides the page's own."""
+    """What the pages say about the site. `form_targets` are origins that a form may lead to besides the page's own;
+    `style_sheet` is the address of one that comes after ours."""
 
     title: str
     support_email: str | None = None
     base_path: str = ""
     form_targets: tuple[str, ...] = ()
+    style_sheet: str | None = None
 
     @property
     def content_security_policy(self) -> str:
@@ -52,6 +59,7 @@ class Site:
 
 def furnish(app: Flask, site: Site) -> None:
     """Give an application the templates, the style sheet, the error pages and the headers."""
+    app.wsgi_app = _whole_path(app.wsgi_app)  # type: ignore[assignment,method-assign]
     parts = Blueprint("web", __name__, static_folder="static", template_folder="templates")
     app.register_blueprint(parts, url_prefix=site.base_path)
     app.jinja_env.globals["site"] = site
@@ -87,3 +95,13 @@ def _error_page(error: HTTPException) -> Response:
 def _not_available(error: MigError) -> Response:
     log.error("%s", error)
     return error_page(503)
+
+
+def _whole_path(app: Application) -> Application:
+    """Apache gives the path of the application and the rest of it apart; routes name the whole path."""
+
+    def whole(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        return app({**environ, "SCRIPT_NAME": "", "PATH_INFO": path}, start_response)
+
+    return whole

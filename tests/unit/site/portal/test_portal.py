@@ -8,65 +8,18 @@ import os
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from portal_browser import ADA, BO, Browser
 from sample_site import SampleSite
 from werkzeug.test import TestResponse
 
 from migrid.site.configuration import load
 from migrid.site.portal.application import build
 
-ADA = "/C=DK/ST=NA/L=NA/O=Example/OU=NA/CN=Ada Example/emailAddress=ada@example.org"
-BO = "/C=DK/ST=NA/L=NA/O=Example/OU=NA/CN=Bo Example/emailAddress=bo@example.org"
 NO_TEXT = b"\xff\xfe".decode(errors="surrogateescape")
 STRANGE_NAMES = ["a b", "æøå 漢字", "50%", "a%2fb", "<b>&\"'", "line\nbreak", NO_TEXT]
-
-
-class Browser:
-    """A browser session of one user, on one virtual host."""
-
-    def __init__(self, client: FlaskClient, name: str, method: str = "migoidc") -> None:
-        self._client = client
-        proof = name.encode().decode("latin-1")
-        self._environ = {"MIG_LOGIN_METHOD": method, "OIDC_CLAIM_sub": proof, "REMOTE_ADDR": "192.0.2.1"}
-
-    def get(self, page: str, **options: Any) -> TestResponse:
-        return self.send("GET", page, **options)
-
-    def post(self, page: str, data: dict[str, Any], **options: Any) -> TestResponse:
-        return self.send("POST", page, data={"form_token": self.form_token, **data}, **options)
-
-    def put(self, page: str, data: bytes, **options: Any) -> TestResponse:
-        return self.send("PUT", page, data=data, headers={"X-Form-Token": self.form_token}, **options)
-
-    @property
-    def form_token(self) -> str:
-        found = re.search(r'name="form_token" value="([0-9a-f]+)"', self.get("fileman.py").text)
-        assert found
-        return found[1]
-
-    def send(self, verb: str, page: str, **options: Any) -> TestResponse:
-        options |= {"base_url": "https://grid.example.org", "environ_base": self._environ, "buffered": True}
-        return self._client.open(f"/wsgi-bin/{page}", method=verb, **options)
-
-    def shown_after(self, answer: TestResponse) -> str:
-        """The page that a form leads to."""
-        assert answer.status_code == 303, answer.text
-        return self.get(answer.headers["Location"].removeprefix("/wsgi-bin/")).text
-
-
-@pytest.fixture
-def client(sample_site: SampleSite) -> FlaskClient:
-    sample_site.inside("createuser", "-i", ADA)
-    sample_site.inside("createuser", "-i", BO)
-    return build(load(sample_site.conf)).test_client()
-
-
-@pytest.fixture
-def ada(client: FlaskClient) -> Browser:
-    return Browser(client, ADA)
 
 
 @pytest.fixture
@@ -121,6 +74,22 @@ def test_a_suspended_user_is_out_at_the_next_page(ada: Browser, sample_site: Sam
     assert ada.get("dashboard.py").status_code == 200
     sample_site.inside("edituser", "-i", ADA, "--state", "suspended")
     assert ada.get("dashboard.py").status_code == 403
+
+
+def test_a_session_that_somebody_else_began_is_never_gone_on_with(client: FlaskClient, ada: Browser) -> None:
+    Browser(client, BO).get("dashboard.py")
+    planted = client.get_cookie("__Host-migrid", domain="grid.example.org")
+    assert planted
+    ada.get("dashboard.py")
+    own = client.get_cookie("__Host-migrid", domain="grid.example.org")
+    assert own
+    assert own.value != planted.value
+
+
+def test_a_style_sheet_of_the_site_comes_after_ours(sample_site: SampleSite, client: FlaskClient) -> None:
+    sample_site.configure("", "static_css = /assets/skin.css")
+    page = Browser(build(load(sample_site.conf)).test_client(), ADA).get("dashboard.py").text
+    assert page.index("portal.css") < page.index('<link rel="stylesheet" href="/assets/skin.css">')
 
 
 def test_the_cookie_of_one_user_is_none_of_another(client: FlaskClient, ada: Browser, sample_site: SampleSite) -> None:
