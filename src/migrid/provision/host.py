@@ -16,6 +16,7 @@ SITE_UNITS = ("migrid.target", "apache2.service", "httpd.service", "grid_sftp.se
 WATCHING_UNITS = (
     "migrid-mail.path",
     "migrid-mail.timer",
+    "migrid-notifyexpire.timer",
     "migrid-publish.path",
     "migrid-revocation.timer",
     "migrid-revocation.path",

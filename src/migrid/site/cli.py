@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..table import table
 from . import checkconf, status, status_page
-from .commands import arguments, edit, import_site, listing, logins, openid, requests, usercert
+from .commands import arguments, edit, import_site, listing, logins, mail, openid, requests, usercert
 from .configuration import DEFAULT_PATH, default_path, load, read
 from .errors import ConfigurationError, MigError
 from .state_tree import kept_homes
@@ -130,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     usercert.add_commands(add)
     openid.add_commands(add)
     requests.add_commands(add)
+    mail.add_commands(add)
     return parser
 
 

@@ -111,6 +111,20 @@ def test_a_second_factor_stays_with_its_user(store: UserStore) -> None:
     assert [store.second_factor(user(number).client_id) for number in (1, 2, 3)] == [None, None, SecondFactor("S0")]
 
 
+def test_an_external_identity_stays_with_its_user(store: UserStore) -> None:
+    put(store, user(1), user(2))
+    for number in (1, 2):
+        store.link(("https://idp.example.org", f"subject-{number}"), user(number).client_id)
+    put(store, user(1, comment="changed"))
+    with store.transaction():
+        store.replace([user(1).client_id], [user(3)], {user(1).client_id: user(3).client_id})
+        store.replace([user(2).client_id], [])
+    put(store, user(2))
+    found = [store.linked(("https://idp.example.org", f"subject-{number}")) for number in (1, 2)]
+    assert found == [user(3).client_id, None]
+    assert store.linked(("https://other.example.org", "subject-1")) is None
+
+
 def test_the_file_is_private(store: UserStore, path: Path) -> None:
     put(store, user(1))
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}

@@ -58,11 +58,11 @@ def test_the_status_page_says_what_answers(site: Any, host: Any) -> None:
     assert len(status["services"]) == 5
 
 
-def test_the_reserved_prefix_serves_nothing(site: Any) -> None:
-    answer = site.get(
-        f"https://{site.variables['mig_sid_fqdn']}/cgi-sid/login.py", "-o", "/dev/null", "-w", "%{http_code}"
-    )
-    assert answer.stdout in ("404", "503")
+def test_the_page_of_the_ways_in_leads_to_each(site: Any) -> None:
+    page = site.get(f"https://{site.variables['mig_sid_fqdn']}/cgi-sid/login.py").stdout
+    for way in ("oidc", "cert"):
+        assert f'href="https://{site.variables[f"mig_{way}_fqdn"]}/"' in page
+    assert "/cgi-sid/reqcert.py" in page
 
 
 def test_each_virtual_host_has_its_own_certificate(site: Any) -> None:

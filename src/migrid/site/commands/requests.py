@@ -1,4 +1,4 @@
-"""The commands of `mig` about people who ask for an account, and the mail of the site."""
+"""The commands of `mig` about people who ask for an account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from ...table import table
-from .. import mail
 from ..access import as_account
 from ..configuration import Configuration, load
 from ..errors import MigError
@@ -33,8 +32,6 @@ def add_commands(add: Add) -> None:
     reject = add("rejectuser", reject_user, "forget a request for an account")
     reject.add_argument("request", metavar="REQUEST", help="as mig requests lists it")
     reject.add_argument("--reason", metavar="TEXT", default="", help="for the mail to the person")
-
-    add("sendmail", send_mail, "send the mail that waits")
 
 
 def list_requests(args: argparse.Namespace) -> int:
@@ -65,16 +62,6 @@ def reject_user(args: argparse.Namespace) -> int:
     deciding.reject(site, wanted, args.reason)
     print(f"The request of {wanted.name.full_name} is gone.")
     return 0
-
-
-def send_mail(args: argparse.Namespace) -> int:
-    """`mig sendmail`."""
-    site = load(args.conf)
-    with as_account(site):
-        waiting = mail.deliver(site)
-    if waiting:
-        print(f"{waiting} {'message waits' if waiting == 1 else 'messages wait'} in {site.notify_home}.")
-    return 1 if waiting else 0
 
 
 def _request(site: Configuration, identifier: str) -> Request:

@@ -52,7 +52,7 @@ def confirmed(view: View) -> View:
 
 @routes.post("/confirm.py")
 def confirm() -> ResponseReturnValue:
-    """Take the password, and lead back to the page."""
+    """Take the password, and lead back to the page. What is wrong is told on the settings."""
     check_password()
     page = request.form.get("page", "")
     response = redirect(url_for(page if page in PAGES else PAGES[0]), 303)

@@ -84,6 +84,10 @@ def _create(site: Configuration, request: Request, expire: date | None) -> None:
     with as_account(site):
         if is_taken(site, request):
             raise DecisionError(f"there is a user of this name or e-mail address already: {request.client_id}")
+    if request.client_id in site.admin_list:
+        raise DecisionError(
+            f"admin_list names {request.client_id}: nobody becomes an administrator by asking; use mig createuser"
+        )
     entry: dict[str, object] = {
         "distinguished_name": request.client_id,
         "expire": expire.isoformat() if expire else "",

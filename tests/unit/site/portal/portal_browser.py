@@ -20,6 +20,10 @@ class Browser:
         proof = name.encode().decode("latin-1")
         self._environ = {"MIG_LOGIN_METHOD": method, "OIDC_CLAIM_sub": proof, "REMOTE_ADDR": "192.0.2.1"}
 
+    def show(self, certificate: str) -> None:
+        """Let mod_ssl have verified this certificate."""
+        self._environ["SSL_CLIENT_CERT"] = certificate
+
     def claim(self, **claims: str) -> None:
         """Let the provider say more about the login."""
         self._environ |= {f"OIDC_CLAIM_{name}": value for name, value in claims.items()}

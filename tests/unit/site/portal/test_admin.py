@@ -20,13 +20,14 @@ from migrid.site.signup.requests import Request, Requests
 from migrid.site.store import User, UserStore
 
 EVE = "/C=DK/ST=NA/L=NA/O=Example/OU=NA/CN=Eve Example/emailAddress=eve@example.org"
+MAX = "/C=DK/ST=NA/L=NA/O=Example, Inc/OU=NA/CN=Max Example/emailAddress=max@example.org"
 PASSWORD = "Sample-Pass-01"
 ACTIONS = ("suspenduser", "reactivateuser", "extenduser", "resettwofactor", "acceptuser", "rejectuser")
 
 
 @pytest.fixture
 def client(sample_site: SampleSite, tmp_path: Path) -> FlaskClient:
-    sample_site.configure(f"admin_list = {ADA}, {EVE}", "enable_migadmin = True")
+    sample_site.configure(f"admin_list = {ADA}, {MAX}", "enable_migadmin = True")
     password = tmp_path / "password"
     password.write_text(PASSWORD)
     for name in (ADA, BO):
@@ -175,3 +176,11 @@ def test_a_request_for_the_name_of_a_user_cannot_be_accepted(admin: Browser, sam
     assert "There is a user of this name or address already." in admin.get("migadmin.py").text
     assert admin.post("acceptuser.py", {"request": request}).status_code == 409
     assert user(sample_site, BO) == before
+
+
+def test_nobody_becomes_an_administrator_by_asking(admin: Browser, sample_site: SampleSite) -> None:
+    request = ask(sample_site, Request(client_id=MAX, method=Method.MIGOIDC))
+    answer = admin.post("acceptuser.py", {"request": request})
+    assert answer.status_code == 409
+    assert "nobody becomes an administrator by asking" in answer.text
+    assert user(sample_site, MAX) is None

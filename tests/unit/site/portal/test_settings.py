@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -262,3 +263,20 @@ def test_a_new_password_ends_all_sessions_but_this_one(
     [left] = sessions.of_user(ADA)
     assert left.sid == here.sid
     assert left.is_of(user_now())
+
+
+def test_who_came_with_a_certificate_can_set_the_first_password(
+    sample_site: SampleSite, client: FlaskClient, tmp_path: Path
+) -> None:
+    eve = ADA.replace("Ada", "Eve").replace("ada", "eve")
+    sample_site.inside("createuser", "-i", eve)
+    command = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", tmp_path / "key", "-subj", eve]
+    certificate = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    browser = Browser(client, eve, "migcert")
+    browser.show(certificate)
+    assert "You have no password yet." in browser.get("settings.py").text
+    new = {"password": OTHER_PASSWORD, "again": OTHER_PASSWORD}
+    assert "You have a new password." in browser.shown_after(browser.post("password.py", new))
+    attempt = Attempt(Service.WEB, Method.MIGOIDC, "eve@example.org", "192.0.2.9")
+    assert Logins(load(sample_site.conf)).by_password(attempt, OTHER_PASSWORD).granted
+    assert "The present password is wrong." in browser.post("password.py", new).text

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from sample_site import SampleSite
 from signup_site import Configure, Mailbox
 
 from migrid.site import mail
+from migrid.site.accounts import today
 from migrid.site.configuration import Configuration, load
 from migrid.site.errors import MigError
 
@@ -78,3 +81,15 @@ def test_a_site_without_a_server_keeps_no_mail(app: Flask, sample_site: SampleSi
     site = load(sample_site.conf)
     mail.post(site, ["eve@example.org"], "Subject", "text")
     assert waiting(site) == 0
+
+
+def test_users_hear_in_time_that_their_access_ends(mailing: Flask, sample_site: SampleSite, mailbox: Mailbox) -> None:
+    for days in (0, 1, 7, 8, 30, 31):
+        expire = (today() + timedelta(days=days)).isoformat()
+        email = f"in.{days}@example.org"
+        sample_site.inside("createuser", "--full-name", "Bo Example", "--email", email, "--expire", expire)
+    sample_site.inside("edituser", "-i", "in.7@example.org", "--state", "suspended")
+    sample_site.inside("notifyexpire")
+    sample_site.inside("sendmail")
+    assert sorted(to for to, _, _ in mailbox.texts()) == ["in.1@example.org", "in.30@example.org"]
+    assert "Your files stay" in mailbox.texts()[0][2]

@@ -241,6 +241,10 @@ NOT_AT_ONCE = {
     ),
     "address not proven": ({"auto_add_oidc_user": "True"}, {"OIDC_CLAIM_email_verified": "0"}),
     "no address": ({"auto_add_oidc_user": "True"}, {"OIDC_CLAIM_email": ""}),
+    "the name of an administrator": (
+        {"auto_add_oidc_user": "True", "admin_list": EVE.replace("C=DK", "C=NA").replace("Eve@", "eve@")},
+        {},
+    ),
     "the address of a user": ({"auto_add_oidc_user": "True"}, {"OIDC_CLAIM_email": "ada@example.org"}),
 }
 
