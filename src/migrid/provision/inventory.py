@@ -170,6 +170,8 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "mig_sftp_subsys_port": kinds.port,
     "mig_password_policy": kinds.password_policy,
     "migserver_status_interval": _count,
+    "migserver_trash_days": _count,
+    "migserver_auth_log_weeks": _count,
     "migserver_inotify_max_user_watches": _count,
     "migserver_inotify_max_user_instances": _count,
     "sftp_umask": _umask,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..table import table
 from . import checkconf, status, status_page
-from .commands import arguments, edit, import_site, listing, logins, openid, usercert
+from .commands import arguments, edit, import_site, listing, logins, openid, tidy, usercert
 from .configuration import DEFAULT_PATH, default_path, load, read
 from .errors import ConfigurationError, MigError
 from .state_tree import kept_homes
@@ -129,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     import_site.add_import_site(add)
     usercert.add_commands(add)
     openid.add_commands(add)
+    tidy.add_tidy(add)
     return parser
 
 
