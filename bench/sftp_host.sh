@@ -6,21 +6,15 @@ set -eu
 login=sftp-bench
 accounts=/var/lib/migrid/accounts
 saved=/var/lib/migrid/sftp-bench
-homes=$(systemctl show grid_sftp --property BindPaths --value | cut -d: -f1)
-home="$homes/+C=NA+CN=SFTP_Bench"
+homes=$(systemctl show grid_sftp --property BindPaths --value | tr ' ' '\n' | cut -d: -f1 | grep '/user_home$')
 peer_home=/home/$login
 
 start() {
     stop
     mkdir -p -m 0700 "$saved"
-    for file in passwd shadow generation; do
-        if [ -e "$accounts/$file" ]; then cp -p "$accounts/$file" "$saved/"; fi
-    done
-    owner=$(stat -c %U:%G "$homes")
-    install -d -m 0700 -o "${owner%:*}" -g "${owner#*:}" "$home"
-    install -d -m 0750 -g "${owner#*:}" "$accounts/keys"
-    echo "$1" > "$accounts/keys/$login"
-    chmod 0644 "$accounts/keys/$login"
+    echo "$1" > "$saved/key"
+    mig createuser --full-name 'SFTP Bench' --email $login@example.org --alias $login --public-key "$saved/key" < /dev/null
+    for file in passwd generation; do cp -p "$accounts/$file" "$saved/"; done
     users 10
     start_peer "$1" "$2"
 }
@@ -29,10 +23,8 @@ start() {
 users() {
     ids=$(stat -c %u:%g "$homes")
     seq "$(($1 - 1))" | sed "s|.*|user&@example.org:x:$ids::$homes/+C=NA+CN=User_&+emailAddress=user&@example.org:/usr/sbin/nologin|" > "$saved/many"
-    echo "$login:x:$ids::$home:/usr/sbin/nologin" >> "$saved/many"
+    grep "^$login:" "$saved/passwd" >> "$saved/many"
     install -m 0644 "$saved/many" "$accounts/passwd"
-    cut -d: -f1 "$saved/many" | sed 's/$/:!:::::::/' > "$saved/many-shadow"
-    install -m 0600 "$saved/many-shadow" "$accounts/shadow"
 }
 
 start_peer() {
@@ -50,12 +42,12 @@ start_peer() {
 stop() {
     systemctl stop $login-peer 2> /dev/null || true
     if [ -d "$saved" ]; then
-        rm -f "$accounts/passwd" "$accounts/shadow" "$accounts/generation" "$accounts/keys/$login"
-        for file in passwd shadow generation; do
+        for file in passwd generation; do
             if [ -e "$saved/$file" ]; then cp -p "$saved/$file" "$accounts/"; fi
         done
+        mig deleteuser -i $login --remove-data --yes 2> /dev/null || true
     fi
-    rm -rf "$saved" "$home"
+    rm -rf "$saved"
     if id $login-peer > /dev/null 2>&1; then userdel --force --remove $login-peer 2> /dev/null; fi
 }
 

@@ -107,13 +107,13 @@ class Configuration:
 
     @property
     def account_uid(self) -> int:
-        """The numeric user id of the site's account: the owner of the state directory."""
-        return self._state_status().st_uid
+        """The numeric user id of the site's account: the owner of the directory of the user store."""
+        return self._store_status().st_uid
 
     @property
     def account_gid(self) -> int:
-        """The numeric group id of the site's account: the group of the state directory."""
-        return self._state_status().st_gid
+        """The numeric group id of the site's account: the group of the directory of the user store."""
+        return self._store_status().st_gid
 
     @property
     def welcome_text(self) -> str:
@@ -128,12 +128,12 @@ class Configuration:
                 f"{_remedied(error, 'write the file in UTF-8, or leave the key empty')}"
             ) from error
 
-    def _state_status(self) -> os.stat_result:
+    def _store_status(self) -> os.stat_result:
         try:
-            return self.state_path.stat()
+            return self.user_db_home.stat()
         except OSError as error:
             raise ConfigurationError(
-                f"{self.path}: [GLOBAL] state_path: cannot use {self.state_path}: "
+                f"{self.path}: [GLOBAL] user_db_home: cannot use {self.user_db_home}: "
                 f"{_remedied(error, 'create it, as a directory of the account of the site')}"
             ) from error
 

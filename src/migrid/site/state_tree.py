@@ -20,11 +20,12 @@ WRITABLE_BY_OTHERS = 0o022
 
 def state_problems(site: Configuration) -> list[Problem]:
     """Every problem in the state directory. Raises PrivilegeError when the caller may not look."""
-    if not site.state_path.is_dir():
-        return [_missing(site.state_path)]
+    for path in (site.state_path, site.user_db_home):
+        if not path.is_dir():
+            return [_missing(path)]
     if site.account_uid == 0:
         remedy = f"give it to the site's account: chown -R ACCOUNT: {_quoted(site.state_path)}"
-        return [Problem(str(site.state_path), "belongs to root", remedy)]
+        return [Problem(str(site.user_db_home), "belongs to root", remedy)]
     with as_account(site):
         found = [*_directory_problems(site), *_home_problems(site)]
     return [*found, *_welcome_problems(site), *_published_problems(site)]
