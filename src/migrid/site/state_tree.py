@@ -126,10 +126,10 @@ def _welcome_problems(site: Configuration) -> Iterator[Problem]:
 
 def _published_problems(site: Configuration) -> Iterator[Problem]:
     """Whether the host knows the users as they are in the store; only root can see that."""
-    if not (site.enable_sftp or site.enable_sftp_subsys):
+    if not (site.enable_sftp or site.enable_sftp_subsys or site.enable_ftps):
         return
     if not site.accounts_home.is_dir():
-        yield Problem(str(site.accounts_home), "does not exist", "run site.yml: its role sftp makes it")
+        yield Problem(str(site.accounts_home), "does not exist", "run site.yml, which starts the services that make it")
     elif os.geteuid() == 0 and _is_outdated(site):
         remedy = "run playbooks/users.yml, or mig edituser for any user"
         yield Problem(str(site.accounts_home), "is older than the user store", remedy)
