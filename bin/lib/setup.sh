@@ -56,6 +56,11 @@ sshd_program() {
   have sshd || install_stopped "ssh.service ssh.socket" openssh-server
 }
 
+# proftpd_program: ProFTPD with TLS, for the tests to ask
+proftpd_program() {
+  have proftpd || install_stopped proftpd.service proftpd-core proftpd-mod-crypto
+}
+
 # nginx_program: nginx, with the module that forwards ports, for the tests to ask
 nginx_program() {
   [[ -e /usr/lib/nginx/modules/ngx_stream_module.so ]] || install_stopped nginx.service nginx libnginx-mod-stream

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import shutil
 import subprocess
@@ -229,10 +228,12 @@ def test_every_file_says_where_it_comes_from(render: Render, host: str) -> None:
 
 
 def test_homes_are_bound_from_the_state_directory(render: Render) -> None:
-    unit = configparser.RawConfigParser(strict=False)
-    unit.read_string(render(mig_state="/srv/mig/state")["/etc/systemd/system/grid_sftp.service"])
-    assert unit["Service"]["BindPaths"] == "/srv/mig/state/user_home"
-    assert unit["Unit"]["PartOf"] == unit["Install"]["WantedBy"] == "migrid.target"
+    unit = render(mig_home="/srv/mig", mig_state="/srv/mig/state")["/etc/systemd/system/grid_sftp.service"]
+    lines = unit.splitlines()
+    bound = {line.partition("=")[2] for line in lines if line.startswith("BindPaths=")}
+    assert bound == {f"/srv/mig/state/{name}" for name in ("user_home", "log", "mig_system_run", "user_db_home")}
+    assert "TemporaryFileSystem=/srv/mig:ro" in lines
+    assert {"PartOf=migrid.target", "WantedBy=migrid.target"} <= set(lines)
 
 
 def test_the_unit_mounts_every_file_that_needs_a_restart(render: Render, evaluate: Callable[..., Any]) -> None:

@@ -84,6 +84,12 @@ class Site:
         return run(command, input=text, env=environment)
 
 
+def attempts(host: Any) -> list[str]:
+    """Who tried to log in: service, method, login and result of each attempt."""
+    lines = [line.split() for line in host.check_output("cat /home/mig/state/log/auth.log").splitlines()]
+    return [" ".join([*fields[1:4], fields[5]]) for fields in lines]
+
+
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, **options)
 

@@ -23,7 +23,7 @@ from . import grids
 from .certificates import authority_complaint, certificate_problems
 from .options import option_of, options, variable_name
 
-PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "openid_", "system_container_", "grid_")
+PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "ftps_", "openid_", "system_container_", "grid_")
 
 VIRTUAL_HOSTS = {
     "public": ("mig_public_fqdn", "mig_public_https_port"),
@@ -125,6 +125,14 @@ def _plain_directory(value: str) -> Path:
     return kinds.directory(value)
 
 
+def _seen_file(value: str) -> Path:
+    """A file that a daemon sees, whose sandbox hides the homes of the host."""
+    path = _plain_directory(value)
+    if path.is_relative_to("/home") or path.is_relative_to("/root"):
+        raise WrongValueError("is below a directory that daemons do not see", "write a file elsewhere, such as in /etc")
+    return path
+
+
 def _title(value: str) -> str:
     """A name that is shown on pages."""
     if not value.strip() or not value.isprintable() or len(value) > 200:
@@ -145,6 +153,17 @@ def _startups(value: str) -> str:
     if not match or not 1 <= int(match[2]) <= 100 or int(match[1]) > int(match[3]):
         raise WrongValueError("is not start:rate:full", "write one such as 100:30:1000, the rate in percent")
     return value
+
+
+def _ip_address(value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise WrongValueError("is not an address", "write one such as 192.0.2.1 or ::1") from None
+
+
+def _port_or_none(value: str) -> int:
+    return 0 if value == "0" else kinds.port(value)
 
 
 def _count(value: str) -> int:
@@ -195,8 +214,14 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "openid_threads": _count,
     "mig_sftp_port": kinds.port,
     "mig_sftp_subsys_port": kinds.port,
+    "mig_ftps_address": kinds.optional(_ip_address),
+    "mig_ftps_ctrl_port": kinds.port,
+    "mig_ftps_ctrl_show_port": kinds.optional(kinds.port),
+    "mig_ftps_pasv_ports": kinds.port_range,
     "mig_password_policy": kinds.password_policy,
     "migserver_status_interval": _count,
+    "migserver_trash_days": _count,
+    "migserver_auth_log_weeks": _count,
     "migserver_inotify_max_user_watches": _count,
     "migserver_inotify_max_user_instances": _count,
     "sftp_umask": _umask,
@@ -205,6 +230,16 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "sftp_max_sessions": _count,
     "sftp_login_grace_time": _count,
     "sftp_per_source_max_startups": _count,
+    "ftps_implicit_port": _port_or_none,
+    "ftps_certificate_file": kinds.optional(_seen_file),
+    "ftps_certificate_key_file": kinds.optional(_seen_file),
+    "ftps_public_address": kinds.optional(kinds.address),
+    "ftps_umask": _umask,
+    "ftps_max_login_attempts": _count,
+    "ftps_login_timeout": _count,
+    "ftps_max_connections": _count,
+    "ftps_max_connections_per_host": _count,
+    "ftps_idle_timeout": _count,
     "grid_address": kinds.address,
     "grid_ssh_port": kinds.port,
 }
@@ -221,9 +256,9 @@ def _malformed(values: Mapping[str, Any]) -> Iterator[Problem]:
 def _listen_addresses(values: Mapping[str, Any]) -> Iterator[Problem]:
     for address in values.get("sftp_listen_addresses", []):
         try:
-            ip_address(address)
-        except ValueError:
-            yield Problem("sftp_listen_addresses", f"{address!r} is not an address; write one such as 192.0.2.1 or ::1")
+            _ip_address(address)
+        except WrongValueError as error:
+            yield Problem("sftp_listen_addresses", f"{address!r} {error}")
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -243,8 +278,10 @@ def _ports(values: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
         names.append(("SFTP", "mig_sftp_port"))
     if values.get("mig_enable_sftp_subsys"):
         names.append(("SFTP subsystem", "mig_sftp_subsys_port"))
+    if values.get("mig_enable_ftps"):
+        names += [("FTPS", "mig_ftps_ctrl_port"), ("implicit FTPS", "ftps_implicit_port")]
     for service, name in names:
-        if name in values:
+        if values.get(name):
             yield service, name, values[name]
 
 
@@ -254,10 +291,23 @@ def _shared_ports(values: Mapping[str, Any]) -> Iterator[Problem]:
         other_service, other = taken.setdefault(port, (service, name))
         if other_service != service:
             yield Problem(name, f"{port} is the port of {other} ({other_service}) too; give each service its own")
+    if values.get("mig_enable_ftps"):
+        yield from _taken_data_ports(values)
+
+
+def _taken_data_ports(values: Mapping[str, Any]) -> Iterator[Problem]:
+    try:
+        first, last = kinds.port_range(values["mig_ftps_pasv_ports"])
+    except (KeyError, WrongValueError):
+        return
+    for service, name, port in _ports(values):
+        if first <= port <= last:
+            message = f"{port} is among mig_ftps_pasv_ports ({first}:{last}), the data connections of FTPS, too"
+            yield Problem(name, f"{message}; give {service} another one")
 
 
 def _missing_access_name(values: Mapping[str, Any]) -> Iterator[Problem]:
-    for switch in ("mig_enable_sftp", "mig_enable_sftp_subsys"):
+    for switch in ("mig_enable_sftp", "mig_enable_sftp_subsys", "mig_enable_ftps"):
         if values.get(switch) and not values.get("mig_io_fqdn"):
             yield Problem("mig_io_fqdn", f"is missing though {switch} is true; give the name that users connect to")
             return
@@ -275,6 +325,13 @@ def _same_virtual_host(values: Mapping[str, Any]) -> Iterator[Problem]:
                 f"{place[0]!r} with port {place[1]} is {other_name} with {other_port} too; "
                 "two virtual hosts need different names, or different ports",
             )
+
+
+def _certificate_without_its_key(values: Mapping[str, Any]) -> Iterator[Problem]:
+    names = ("ftps_certificate_file", "ftps_certificate_key_file")
+    for name, other in (names, names[::-1]):
+        if values.get(other) and not values.get(name):
+            yield Problem(name, f"is missing though {other} is given; a certificate and its key belong together")
 
 
 def _login_without_its_provider(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -352,6 +409,7 @@ _CONTRADICTIONS: tuple[Callable[[Mapping[str, Any]], Iterator[Problem]], ...] = 
     _shared_ports,
     _missing_access_name,
     _same_virtual_host,
+    _certificate_without_its_key,
     _login_without_its_provider,
     _method_without_its_virtual_host,
     _others_who_vouch,

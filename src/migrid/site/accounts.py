@@ -1,8 +1,10 @@
-"""The users as accounts of the host: what libnss-extrausers, PAM and sshd read.
+"""The users as accounts of the host: what libnss-extrausers, sshd and proftpd read.
 
-The directory holds `passwd`, `shadow` and `group` (formats of passwd(5), shadow(5), group(5)), `keys/<alias>`
-(authorized_keys(5)) and the stamp `generation`. Everything there is derived from the user store. The store belongs to
-the site's account, which root does not trust: a value that is not exactly of the expected form keeps its user out.
+The directory holds `passwd` and `group` (formats of passwd(5), group(5)), `keys/<alias>` (authorized_keys(5)) and the
+stamp `generation`. They say who a user is, where the home is, and which keys are the user's. Whether the user may come
+in, and with which password, is the decision of `logins` alone. Everything there is derived from the user store. The
+store belongs to the site's account, which root does not trust: a value that is not exactly of the expected form keeps
+its user out.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,6 @@ from .errors import shown
 from .identity import is_alias
 from .keys import TYPES
 from .logins.attempt import Service
-from .passwords import is_hash
 from .privileges import acting_as
 from .store import UserStore
 
@@ -35,7 +35,6 @@ _SHELL = "/usr/sbin/nologin"
 _CLIENT_DIR = re.compile(r"\+C=[^\x00-\x20/:\\\x7f]+")
 _KEY_LINES = re.compile(rf"(?:(?:^|\n)(?:{'|'.join(map(re.escape, TYPES))}) [A-Za-z0-9+/]+=*(?: [^\x00-\x1f\x7f]+)?)+")
 _STAGED = ".staged"
-_EPOCH = date(1970, 1, 1)
 
 
 class Account(NamedTuple):
@@ -61,14 +60,14 @@ def host_accounts() -> frozenset[str]:
 
 
 def is_published(store: UserStore, account: Account, directory: Path) -> bool:
-    """Whether the files are those of the store as it is today. Needs root."""
+    """Whether the files are those of the store. Needs root."""
     with acting_as(account.uid, account.gid), store.snapshot():
-        wanted = _stamp(store, account, today())
+        wanted = _stamp(store, account)
     return _read_stamp(directory) == wanted
 
 
 def publish(store: UserStore, account: Account, directory: Path) -> Published:
-    """Write the SFTP accounts of all users who may use it and are neither suspended nor expired. Needs root.
+    """Write the accounts of all users, with their keys for SFTP. Needs root.
 
     Nothing is written when the files are current already, or when `directory` does not exist: then no service of
     this host needs them.
@@ -78,17 +77,17 @@ def publish(store: UserStore, account: Account, directory: Path) -> Published:
     with _lock(directory):
         if is_published(store, account, directory):
             return Published()
-        day, old_stamp = today(), _read_stamp(directory)
+        old_stamp = _read_stamp(directory)
         with acting_as(account.uid, account.gid), store.snapshot():
-            stamp = _stamp(store, account, day)
+            stamp = _stamp(store, account)
             since = _unchanged_since(stamp, old_stamp, store)
             rows, touched = store.logins(Service.SFTP, since), store.touched(since)
-        logins, refused = _sound(map(_Login._make, rows), day)
+        logins, refused = _sound(map(_Login._make, rows))
         old = _Old(directory, touched if since >= 0 else None)
         _write_keys(logins, old, account.gid)
         _write(directory / "group", "", 0o644)
-        _write(directory / "shadow", "".join([*old.lines("shadow"), *map(_shadow_line, logins)]), 0o600)
-        _write(directory / "passwd", "".join([*old.lines("passwd"), *_passwd_lines(logins, account)]), 0o644)
+        _write(directory / "passwd", "".join([*old.lines(), *_passwd_lines(logins, account)]), 0o644)
+        (directory / "shadow").unlink(missing_ok=True)  # with hashes, of earlier releases
         _write(directory / STAMP, json.dumps(stamp), 0o644)
     return Published(True, refused)
 
@@ -96,11 +95,6 @@ def publish(store: UserStore, account: Account, directory: Path) -> Published:
 def ask_to_publish(directory: Path) -> None:
     """Let the host publish soon, on behalf of a caller who is not root: its unit migrid-publish waits for this file."""
     (directory / REQUEST).write_bytes(b"")
-
-
-def today() -> date:
-    """The day in UTC, as PAM counts days."""
-    return datetime.now(UTC).date()
 
 
 class _Stamp(NamedTuple):
@@ -111,7 +105,6 @@ class _Stamp(NamedTuple):
     uid: int
     gid: int
     user_home: str
-    expired: int
 
 
 class _Login(NamedTuple):
@@ -119,9 +112,7 @@ class _Login(NamedTuple):
 
     alias: str
     client_dir: str
-    password_hash: str
     public_keys: str
-    expire: str
 
 
 @dataclass(frozen=True)
@@ -131,11 +122,11 @@ class _Old:
     directory: Path
     touched: set[str] | None
 
-    def lines(self, name: str) -> list[str]:
+    def lines(self) -> list[str]:
         """The lines of users who were not touched."""
         if self.touched is None:
             return []
-        lines = (self.directory / name).read_text(encoding="utf-8").split("\n")
+        lines = (self.directory / "passwd").read_text(encoding="utf-8").split("\n")
         return [f"{line}\n" for line in lines if line and line.partition(":")[0] not in self.touched]
 
     def key_files(self) -> set[str]:
@@ -145,12 +136,12 @@ class _Old:
         return set(filter(is_alias, self.touched))
 
 
-def _stamp(store: UserStore, account: Account, day: date) -> _Stamp:
-    return _Stamp(*store.revision, account.uid, account.gid, str(account.user_home), store.expired(day))
+def _stamp(store: UserStore, account: Account) -> _Stamp:
+    return _Stamp(*store.revision, account.uid, account.gid, str(account.user_home))
 
 
 def _read_stamp(directory: Path) -> _Stamp | None:
-    if not all((directory / name).exists() for name in ("passwd", "shadow", KEYS)):
+    if not all((directory / name).exists() for name in ("passwd", KEYS)):
         return None
     try:
         return _Stamp(*json.loads((directory / STAMP).read_text(encoding="utf-8")))
@@ -165,14 +156,12 @@ def _unchanged_since(new: _Stamp, old: _Stamp | None, store: UserStore) -> int:
     return -1
 
 
-def _sound(logins: Iterable[_Login], day: date) -> tuple[list[_Login], list[str]]:
+def _sound(logins: Iterable[_Login]) -> tuple[list[_Login], list[str]]:
     """The logins to publish, and why others are refused."""
-    today_text, taken = day.isoformat(), host_accounts()
+    taken = host_accounts()
     sound: list[_Login] = []
     refused: list[str] = []
     for login in logins:
-        if login.expire and login.expire <= today_text:
-            continue
         problem = _problem(login, taken)
         if problem:
             refused.append(f"user {shown(login.alias)} is not published: {problem}")
@@ -188,30 +177,15 @@ def _problem(login: _Login, taken: frozenset[str]) -> str:
         return "this host has a system account of that name; give the user another alias"
     if not _CLIENT_DIR.fullmatch(login.client_dir):
         return "its directory in the user store is not one that mig writes"
-    if login.password_hash and not is_hash(login.password_hash):
-        return "its password hash in the user store is not one that mig writes"
     if login.public_keys and not _KEY_LINES.fullmatch(login.public_keys):
         return "its public keys in the user store are not as mig writes them"
-    try:
-        _days(login.expire)
-    except ValueError:
-        return "its expiry in the user store is not a date"
     return ""
-
-
-def _days(expire: str) -> str:
-    """An ISO date as shadow(5) has it, in days since 1970-01-01."""
-    return str((date.fromisoformat(expire) - _EPOCH).days) if expire else ""
 
 
 def _passwd_lines(logins: Iterable[_Login], account: Account) -> Iterator[str]:
     before, after = f":x:{account.uid}:{account.gid}::{account.user_home}/", f":{_SHELL}\n"
     for login in logins:
         yield f"{login.alias}{before}{login.client_dir}{after}"
-
-
-def _shadow_line(login: _Login) -> str:
-    return f"{login.alias}:{login.password_hash or '!'}::::::{_days(login.expire)}:\n"
 
 
 def _write_keys(logins: Iterable[_Login], old: _Old, gid: int) -> None:

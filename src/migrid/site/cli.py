@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..table import table
 from . import checkconf, status, status_page
-from .commands import arguments, edit, import_site, listing, logins, mail, openid, requests, usercert
+from .commands import arguments, edit, import_site, listing, logins, mail, openid, requests, tidy, usercert
 from .configuration import DEFAULT_PATH, default_path, load, read
 from .errors import ConfigurationError, MigError
 from .state_tree import kept_homes
@@ -131,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     openid.add_commands(add)
     requests.add_commands(add)
     mail.add_commands(add)
+    tidy.add_tidy(add)
     return parser
 
 

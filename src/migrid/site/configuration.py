@@ -12,7 +12,6 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,6 +101,10 @@ class Configuration:
     user_sftp_alias: str | None = field(metadata=_global(optional(values.one_of("alias", "email")), ""))
     user_sftp_subsys_address: str | None = field(metadata=_global(optional(values.address), ""))
     user_sftp_subsys_port: int = field(metadata=_global(values.port, "22222"))
+    user_ftps_address: str | None = field(metadata=_global(optional(values.address), ""))
+    user_ftps_ctrl_port: int = field(metadata=_global(values.port, "8021"))
+    user_ftps_show_ctrl_port: int | None = field(metadata=_global(optional(values.port), ""))
+    user_ftps_pasv_ports: tuple[int, int] = field(metadata=_global(values.port_range, "8100:8400"))
     openid_store: Path = field(metadata=_global(values.directory, "%(state_path)s/openid_store/"))
     openid_session_lifetime: int = field(metadata=_global(values.count, "43200"))
     user_mig_oidc_issuer: str | None = field(metadata=_global(optional(values.url), ""))
@@ -113,6 +116,7 @@ class Configuration:
     static_css: str | None = field(metadata=_site(optional(values.text), ""))
     enable_sftp: bool = field(metadata=_site(values.boolean, "False"))
     enable_sftp_subsys: bool = field(metadata=_site(values.boolean, "False"))
+    enable_ftps: bool = field(metadata=_site(values.boolean, "False"))
     enable_openid: bool = field(metadata=_site(values.boolean, "False"))
     enable_migadmin: bool = field(metadata=_site(values.boolean, "False"))
     signup_methods: tuple[str, ...] = field(metadata=_site(values.words(*values.LOGIN_METHODS), ""))
@@ -135,13 +139,13 @@ class Configuration:
 
     @property
     def account_uid(self) -> int:
-        """The numeric user id of the site's account: the owner of the user database's directory, or of all state."""
-        return self._state_status().st_uid
+        """The numeric user id of the site's account: the owner of the directory of the user store."""
+        return self._store_status().st_uid
 
     @property
     def account_gid(self) -> int:
-        """The numeric group id of the site's account, found in the same place."""
-        return self._state_status().st_gid
+        """The numeric group id of the site's account: the group of the directory of the user store."""
+        return self._store_status().st_gid
 
     @property
     def welcome_text(self) -> str:
@@ -156,14 +160,12 @@ class Configuration:
                 f"{_remedied(error, 'write the file in UTF-8, or leave the key empty')}"
             ) from error
 
-    def _state_status(self) -> os.stat_result:
+    def _store_status(self) -> os.stat_result:
         try:
-            with suppress(OSError):
-                return self.user_db_home.stat()  # where a sandbox shows parts of the state only, this is one
-            return self.state_path.stat()
+            return self.user_db_home.stat()
         except OSError as error:
             raise ConfigurationError(
-                f"{self.path}: [GLOBAL] state_path: cannot use {self.state_path}: "
+                f"{self.path}: [GLOBAL] user_db_home: cannot use {self.user_db_home}: "
                 f"{_remedied(error, 'create it, as a directory of the account of the site')}"
             ) from error
 

@@ -8,14 +8,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from .access import as_account
-from .accounts import Account, Published, ask_to_publish, host_accounts, is_published, publish, today
+from .accounts import Account, Published, ask_to_publish, host_accounts, is_published, publish
 from .configuration import Configuration
 from .errors import FieldError
 from .homes import Homes
 from .identity import Name, default_alias
 from .plan import Change, Observed, Plan, Request, UpdatePassword, plan
 from .privileges import acting_as
-from .store import UserStore
+from .store import UserStore, today
 from .undo import UndoFile
 from .users import UserEntry
 

@@ -20,11 +20,12 @@ WRITABLE_BY_OTHERS = 0o022
 
 def state_problems(site: Configuration) -> list[Problem]:
     """Every problem in the state directory. Raises PrivilegeError when the caller may not look."""
-    if not site.state_path.is_dir():
-        return [_missing(site.state_path)]
-    if site.state_path.stat().st_uid == 0:
+    for path in (site.state_path, site.user_db_home):
+        if not path.is_dir():
+            return [_missing(path)]
+    if site.account_uid == 0:
         remedy = f"give it to the site's account: chown -R ACCOUNT: {_quoted(site.state_path)}"
-        return [Problem(str(site.state_path), "belongs to root", remedy)]
+        return [Problem(str(site.user_db_home), "belongs to root", remedy)]
     with as_account(site):
         found = [*_directory_problems(site), *_home_problems(site)]
     return [*found, *_welcome_problems(site), *_published_problems(site)]
@@ -125,10 +126,10 @@ def _welcome_problems(site: Configuration) -> Iterator[Problem]:
 
 def _published_problems(site: Configuration) -> Iterator[Problem]:
     """Whether the host knows the users as they are in the store; only root can see that."""
-    if not (site.enable_sftp or site.enable_sftp_subsys):
+    if not (site.enable_sftp or site.enable_sftp_subsys or site.enable_ftps):
         return
     if not site.accounts_home.is_dir():
-        yield Problem(str(site.accounts_home), "does not exist", "run site.yml: its role sftp makes it")
+        yield Problem(str(site.accounts_home), "does not exist", "run site.yml, which starts the services that make it")
     elif os.geteuid() == 0 and _is_outdated(site):
         remedy = "run playbooks/users.yml, or mig edituser for any user"
         yield Problem(str(site.accounts_home), "is older than the user store", remedy)

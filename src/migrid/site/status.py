@@ -6,6 +6,7 @@ where the site's names are not known and where the site spreads over several hos
 
 from __future__ import annotations
 
+import ftplib
 import http.client
 import socket
 import ssl
@@ -25,7 +26,7 @@ TIMEOUT_SECONDS = 5.0
 LONGEST_BANNER = 255  # RFC 4253, section 4.2
 LINES_BEFORE_BANNER = 20
 
-Protocol = Literal["https", "http", "ssh"]
+Protocol = Literal["https", "http", "ssh", "ftps"]
 
 
 class Service(NamedTuple):
@@ -84,6 +85,8 @@ def services(site: Configuration) -> Iterator[Service]:
     if site.enable_sftp_subsys:
         address = site.user_sftp_subsys_address or site.server_fqdn
         yield Service("grid_sftp_subsys", "ssh", address, site.user_sftp_subsys_port)
+    if site.enable_ftps:
+        yield Service("grid_ftps", "ftps", site.user_ftps_address or site.server_fqdn, site.user_ftps_ctrl_port)
 
 
 def check(site: Configuration, timeout: float = TIMEOUT_SECONDS) -> Status:
@@ -96,18 +99,20 @@ def check(site: Configuration, timeout: float = TIMEOUT_SECONDS) -> Status:
 
 
 def probe(service: Service, trust: ssl.SSLContext, timeout: float = TIMEOUT_SECONDS) -> Result:
-    """Talk to one service; certificates of https are verified for its name with `trust`."""
+    """Talk to one service; certificates are verified for its name with `trust`."""
     try:
         with _connect(service, timeout) as connection:
             if service.protocol == "ssh":
                 up, detail = _ask_ssh(connection)
+            elif service.protocol == "ftps":
+                up, detail = _ask_ftps(service, connection, trust)
             else:
                 up, detail = _ask_web(service, connection, trust)
     except ssl.SSLCertVerificationError as error:
         up, detail = False, f"certificate refused: {error.verify_message}"
     except TimeoutError:
         up, detail = False, f"no answer within {timeout:g} seconds"
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, EOFError, http.client.HTTPException, ftplib.Error) as error:
         up, detail = False, getattr(error, "strerror", None) or str(error) or type(error).__name__
     return Result(*service, up=up, detail=detail)
 
@@ -149,6 +154,17 @@ def _ask_ssh(connection: socket.socket) -> tuple[bool, str]:
             if line.startswith(b"SSH-"):
                 return True, line.decode("ascii", "replace").strip()
     return False, "the answer is not that of an SSH server"
+
+
+def _ask_ftps(service: Service, connection: socket.socket, trust: ssl.SSLContext) -> tuple[bool, str]:
+    """Explicit TLS (RFC 4217), as far as a client gets without a login."""
+    client = ftplib.FTP_TLS(context=trust)  # noqa: S321  (with TLS)
+    client.host, client.sock, client.af = service.host, connection, connection.family
+    client.file = connection.makefile("r", encoding="utf-8", errors="replace")
+    with client:
+        welcome = client.getresp()
+        client.auth()
+        return True, welcome
 
 
 def _ask_web(service: Service, connection: socket.socket, trust: ssl.SSLContext) -> tuple[bool, str]:

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -89,6 +89,11 @@ class User:
             password_hash=own.password_hash or self.password_hash,
             public_keys=own.public_keys or self.public_keys,
         )
+
+
+def today() -> date:
+    """The day, in UTC, that decides whether a user's access has ended."""
+    return datetime.now(UTC).date()
 
 
 class UserStore:
@@ -209,9 +214,9 @@ class UserStore:
         found = self._select("WHERE client_id = ? OR alias = ?", text, text.lower())
         return next(found, None)
 
-    def logins(self, service: str, since: int = -1) -> list[tuple[str, str, str, str, str]]:
-        """Raw (alias, client_dir, password_hash, public_keys, expire) at a service, of the users that may use it, are
-        not suspended and were changed after generation `since`; all are text, whatever the file holds."""
+    def logins(self, service: str, since: int = -1) -> list[tuple[str, str, str]]:
+        """Raw (alias, client_dir, public_keys), the keys for a service, of the users that were changed after generation
+        `since`; all are text, whatever the file holds."""
         with self._errors():
             return self._connection.execute(_LOGINS, (service, since)).fetchall()
 
@@ -219,13 +224,6 @@ class UserStore:
         """Aliases that were given, changed or freed after generation `since`."""
         with self._errors():
             return {alias for (alias,) in self._connection.execute(_TOUCHED, (since, since))}
-
-    def expired(self, today: date) -> int:
-        """Number of users whose access has ended."""
-        query = "SELECT count(*) FROM users WHERE expire != '' AND expire <= ?"
-        with self._errors():
-            (count,) = self._connection.execute(query, (today.isoformat(),)).fetchone()
-        return int(count)
 
     def second_factor(self, client_id: str) -> SecondFactor | None:
         """The second factor of a user, confirmed or not."""
@@ -336,10 +334,9 @@ _OF_USERS = ((_RENAME_SECOND_FACTOR, _FORGET_SECOND_FACTOR), (_RENAME_EXTERNAL, 
 """What follows a user who is renamed, and goes with one who is removed."""
 _LOGINS = """
     SELECT CAST(alias AS TEXT), CAST(client_dir AS TEXT),
-        CAST(coalesce(nullif(own.password_hash, ''), users.password_hash) AS TEXT),
-        CAST(coalesce(nullif(own.public_keys, ''), users.public_keys) AS TEXT), CAST(expire AS TEXT)
+        CAST(coalesce(nullif(own.public_keys, ''), users.public_keys) AS TEXT)
     FROM users LEFT JOIN credentials AS own ON own.client_id = users.client_id AND own.service = ?
-    WHERE generation > ? AND NOT suspended AND coalesce(own.enabled, 1)"""
+    WHERE generation > ?"""
 _TOUCHED = """
     SELECT CAST(alias AS TEXT) FROM users WHERE generation > ?
     UNION SELECT CAST(alias AS TEXT) FROM freed_aliases WHERE generation > ?"""

@@ -64,6 +64,18 @@ def port(value: str) -> int:
     return int(value)
 
 
+def port_range(value: str) -> tuple[int, int]:
+    """The first and the last of several TCP ports."""
+    first, _, last = value.partition(":")
+    try:
+        ports = port(first), port(last)
+    except WrongValueError:
+        ports = 1, 0
+    if ports[0] > ports[1]:
+        raise WrongValueError("is not a range of ports", "write the first and the last one, such as 8100:8400")
+    return ports
+
+
 def count(value: str) -> int:
     """A whole number from 1 on."""
     if not (value.isascii() and value.isdigit() and int(value[:12]) >= 1):

@@ -47,6 +47,7 @@ STORAGE = {
     "mig_certs": "/etc/httpd/MiG-certificates",
     "mig_public_http_port": 80,
     "mig_sid_port": 443,
+    "mig_enable_ftps": True,
     "mig_enable_sftp": True,
     "mig_enable_sftp_subsys": True,
     "mig_enable_hsts": True,

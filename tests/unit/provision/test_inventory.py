@@ -99,6 +99,25 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no_address": ({"sftp_listen_addresses": ["eth0"]}, ["sftp_listen_addresses: 'eth0' is not an address"]),
     "template": ({"mig_title": "{{ nowhere }}"}, ["mig_title", "has no value", "nowhere"]),
     "port_twice": ({"mig_sftp_port": 443}, ["mig_sftp_port: 443 is the port of mig_public_https_port (HTTPS) too"]),
+    "ftps_port_twice": (
+        {"mig_enable_ftps": True, "ftps_implicit_port": 2222},
+        ["ftps_implicit_port: 2222 is the port of mig_sftp_port (SFTP) too"],
+    ),
+    "among_data_ports": (
+        {"mig_enable_ftps": True, "mig_ftps_pasv_ports": "2000:2300"},
+        ["mig_sftp_port: 2222 is among mig_ftps_pasv_ports (2000:2300)", "give SFTP another one"],
+    ),
+    "no_range": ({"mig_ftps_pasv_ports": "8400:8100"}, ["'8400:8100' is not a range of ports", "such as 8100:8400"]),
+    "no_listen_address": ({"mig_ftps_address": "eth0"}, ["mig_ftps_address: 'eth0' is not an address"]),
+    "no_show_port": ({"mig_ftps_ctrl_show_port": "ftp"}, ["mig_ftps_ctrl_show_port: 'ftp' is not a port"]),
+    "certificate_without_key": (
+        {"ftps_certificate_file": "/etc/acme/io.pem"},
+        ["ftps_certificate_key_file: is missing though ftps_certificate_file is given"],
+    ),
+    "certificate_in_a_home": (
+        {"ftps_certificate_file": "/home/mig/io.pem", "ftps_certificate_key_file": "/etc/acme/io.key"},
+        ["ftps_certificate_file: '/home/mig/io.pem' is below a directory that daemons do not see"],
+    ),
     "no_access_name": ({"mig_io_fqdn": None}, ["mig_io_fqdn: is missing though mig_enable_sftp is true"]),
     "provider_without_name": ({"mig_enable_openid": True}, ["mig_oidc_fqdn: is missing though mig_enable_openid"]),
     "name_without_provider": (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from test_reconcile import ADA, ADA_DIR, BO, HASH, KEY, Site
 
 from migrid.site.accounts import Account, is_published, publish
 from migrid.site.errors import HomeError, StoreError
-from migrid.site.passwords import hash_password
 from migrid.site.store import UserStore
 
 
@@ -45,54 +43,36 @@ def test_files_have_the_rights_that_their_readers_need(site: Site) -> None:
     assert rights == {
         "passwd": (0o644, 0, 0),
         "group": (0o644, 0, 0),
-        "shadow": (0o600, 0, 0),
         "generation": (0o644, 0, 0),
         "keys": (0o750, 0, ACCOUNT),
         "ada@example.org": (0o640, 0, ACCOUNT),
     }
 
 
-def test_a_user_without_a_password_is_locked(site: Site) -> None:
-    site.apply(ADA)
-    assert site.published("shadow") == ["ada@example.org:!:::::::"]
-
-
-def test_the_day_of_expiry_is_known_to_pam(site: Site) -> None:
-    site.apply({**ADA, "expire": "2100-01-01"})
-    assert site.published("shadow") == ["ada@example.org:!::::::47482:"]
-
-
-def test_an_expired_user_is_not_published(site: Site) -> None:
-    today = datetime.now(UTC).date()
-    site.apply({**ADA, "expire": today.isoformat()}, {**BO, "expire": (today + timedelta(1)).isoformat()})
-    assert site.logins() == {"bo"}
-
-
-def test_a_user_is_withdrawn_on_the_day(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    tomorrow = datetime.now(UTC).date() + timedelta(1)
-    site.apply({**ADA, "expire": tomorrow.isoformat(), "public_keys": [KEY]}, BO)
-    assert site.logins() == {"ada@example.org", "bo"}
-    monkeypatch.setattr("migrid.site.accounts.today", lambda: tomorrow)
-    outcome = site.apply()
-    assert (outcome.changes, outcome.published) == ([], True)
-    assert (site.logins(), site.keys()) == ({"bo"}, set())
-
-
-def test_sftp_has_the_credentials_of_its_own(site: Site) -> None:
-    own, other = hash_password("Other.99"), f"{KEY} laptop"
+def test_who_may_come_in_is_not_decided_here(site: Site) -> None:
     site.apply(
-        {**ADA, "password_hash": HASH, "services": {"sftp": {"public_keys": [KEY]}, "davs": {"password_hash": own}}},
-        {**BO, "public_keys": [KEY], "services": {"sftp": {"password_hash": own, "public_keys": [other]}}},
+        {**ADA, "public_keys": [KEY], "state": "suspended", "expire": "2020-01-01"},
+        {**BO, "public_keys": [KEY], "services": {"sftp": {"enabled": False}}},
     )
-    assert sorted(site.published("shadow")) == [f"ada@example.org:{HASH}:::::::", f"bo:{own}:::::::"]
+    assert (site.logins(), site.keys()) == ({"ada@example.org", "bo"},) * 2
+    site.apply({**ADA, "state": "absent"})
+    assert (site.logins(), site.keys()) == ({"bo"},) * 2
+
+
+def test_no_password_is_published(site: Site) -> None:
+    (site.sample.accounts / "shadow").write_text(f"bo:{HASH}:::::::\n")
+    site.apply({**ADA, "password_hash": HASH}, {**BO, "services": {"sftp": {"password_hash": HASH}}})
+    published = [path for path in site.sample.accounts.rglob("*") if path.is_file()]
+    assert not [path for path in published if "$" in path.read_text(encoding="utf-8")]
+
+
+def test_sftp_has_the_keys_of_its_own(site: Site) -> None:
+    other = f"{KEY} laptop"
+    site.apply(
+        {**ADA, "services": {"sftp": {"public_keys": [KEY]}, "davs": {"password_hash": HASH}}},
+        {**BO, "public_keys": [KEY], "services": {"sftp": {"public_keys": [other]}}},
+    )
     assert (site.published("keys/ada@example.org"), site.published("keys/bo")) == ([KEY], [other])
-
-
-def test_who_may_not_use_sftp_is_not_published(site: Site) -> None:
-    site.apply({**ADA, "public_keys": [KEY], "services": {"sftp": {"enabled": False}}}, BO)
-    assert (site.logins(), site.keys()) == ({"bo"}, set())
-    site.apply({**ADA, "services": {"sftp": {"enabled": True}}}, {**BO, "services": {"sftp": {"enabled": False}}})
-    assert (site.logins(), site.keys()) == ({"ada@example.org"}, {"ada@example.org"})
 
 
 def test_nothing_is_published_where_nobody_reads_it(site: Site) -> None:
@@ -105,13 +85,13 @@ def test_nothing_is_published_where_nobody_reads_it(site: Site) -> None:
     assert site.logins() == {"ada@example.org"}
 
 
-@pytest.mark.parametrize("lost", ["passwd", "shadow", "generation"])
+@pytest.mark.parametrize("lost", ["passwd", "generation"])
 def test_lost_files_are_written_again(site: Site, lost: str) -> None:
     site.apply({**ADA, "password_hash": HASH, "public_keys": [KEY]}, BO)
-    before = site.published(), site.published("shadow")
+    before = site.published(), site.keys()
     (site.sample.accounts / lost).unlink()
     assert site.apply().published
-    assert (site.published(), site.published("shadow")) == before
+    assert (site.published(), site.keys()) == before
 
 
 def test_step_by_step_and_all_at_once_are_the_same(site: Site, tmp_path: Path) -> None:
@@ -127,9 +107,8 @@ def test_step_by_step_and_all_at_once_are_the_same(site: Site, tmp_path: Path) -
         assert publish(store, account, tmp_path).changed
         assert is_published(store, account, tmp_path)
         assert not is_published(store, account._replace(uid=ACCOUNT + 1), tmp_path)
-    for name in ("passwd", "shadow"):
-        assert sorted(site.published(name)) == sorted((tmp_path / name).read_text(encoding="utf-8").splitlines())
-    assert site.keys() == {path.name for path in (tmp_path / "keys").iterdir()} == {"bob"}
+    assert sorted(site.published()) == sorted((tmp_path / "passwd").read_text(encoding="utf-8").splitlines())
+    assert site.keys() == {path.name for path in (tmp_path / "keys").iterdir()} == {"ada@example.org", "bob"}
 
 
 @pytest.mark.parametrize(
@@ -146,15 +125,9 @@ def test_step_by_step_and_all_at_once_are_the_same(site: Site, tmp_path: Path) -
         ("client_dir", "+C=DK:/bin/sh"),
         ("client_dir", "+C=DK\neve:x:0:0::/:/bin/sh"),
         ("client_dir", ""),
-        ("password_hash", "x:0:"),
-        ("password_hash", "$6$a$b\nroot::"),
-        ("password_hash", " "),
         ("public_keys", f'command="sh" {KEY}'),
         ("public_keys", f"{KEY}\nenvironment=x {KEY}"),
         ("public_keys", "# comment"),
-        ("expire", "9999-99-99"),
-        ("expire", "99999"),
-        ("expire", "never:"),
     ],
 )
 def test_tampered_values_keep_their_user_out(site: Site, column: str, value: object) -> None:
@@ -165,7 +138,6 @@ def test_tampered_values_keep_their_user_out(site: Site, column: str, value: obj
     assert "is not published: " in outcome.refused[0]
     assert "\n" not in outcome.refused[0]
     assert site.logins() == {"bo"}
-    assert len(site.published("shadow")) == 1
     assert site.keys() == set()
 
 
@@ -190,10 +162,9 @@ def test_a_forged_freed_alias_removes_no_file_elsewhere(site: Site) -> None:
     assert precious.exists()
 
 
-@pytest.mark.parametrize(("column", "value"), [("password_hash", "x:0:"), ("public_keys", f'command="sh" {KEY}')])
-def test_tampered_credentials_of_sftp_keep_their_user_out(site: Site, column: str, value: str) -> None:
+def test_tampered_keys_of_sftp_keep_their_user_out(site: Site) -> None:
     site.apply({**ADA, "services": {"sftp": {"public_keys": [KEY]}}}, BO)
-    tamper(site, f"UPDATE credentials SET {column} = ?", value)  # noqa: S608
+    tamper(site, "UPDATE credentials SET public_keys = ?", f'command="sh" {KEY}')
     assert len(site.apply().refused) == 1
     assert (site.logins(), site.keys()) == ({"bo"}, set())
 

@@ -106,7 +106,11 @@ def _forget_publication(site: SampleSite) -> None:
         (lambda site: (site.state / "wwwpublic").chmod(0o777), "wwwpublic", "its mode is 0777; run: chmod go-w"),
         (lambda site: (site.state / "user_db_home").chmod(0o750), "user_db_home", "its mode is 0750; run: chmod go="),
         (lambda site: os.chown(site.state / "log", 4711, 4711), "log", "belongs to user id 4711, not 4242; run: chown"),
-        (lambda site: os.chown(site.state, 0, 0), "", "belongs to root; give it to the site's account"),
+        (
+            lambda site: os.chown(site.state / "user_db_home", 0, 0),
+            "user_db_home",
+            "belongs to root; give it to the site's account",
+        ),
         (lambda site: (site.state / "user_db_home/MiG-users.db").chmod(0o644), "user_db_home/MiG-users.db", "0644"),
         (
             _pickle,

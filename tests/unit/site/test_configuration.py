@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -66,15 +67,17 @@ def test_the_environment_names_the_file(conf: Path, monkeypatch: pytest.MonkeyPa
     assert load().path == conf
 
 
-def test_the_account_is_the_owner_of_the_state_directory(conf: Path, tmp_path: Path) -> None:
+def test_the_account_is_the_owner_of_the_user_store(conf: Path, tmp_path: Path) -> None:
     conf.write_text(f"[GLOBAL]\nserver_fqdn = grid.example.org\nstate_path = {tmp_path}\n")
-    assert (load(conf).account_uid, load(conf).account_gid) == (tmp_path.stat().st_uid, tmp_path.stat().st_gid)
+    (tmp_path / "user_db_home").mkdir()
+    os.chown(tmp_path / "user_db_home", 4242, 4243)
+    assert (load(conf).account_uid, load(conf).account_gid) == (4242, 4243)
 
 
-def test_a_missing_state_directory_is_named(conf: Path, tmp_path: Path) -> None:
+def test_a_missing_directory_of_the_user_store_is_named(conf: Path, tmp_path: Path) -> None:
     conf.write_text(f"[GLOBAL]\nserver_fqdn = grid.example.org\nstate_path = {tmp_path}/none\n")
     with pytest.raises(
-        ConfigurationError, match=r"state_path: cannot use .*/none: No such file or directory; create it"
+        ConfigurationError, match=r"user_db_home: cannot use .*/none/user_db_home: No such file or directory; create it"
     ):
         _ = load(conf).account_uid
 

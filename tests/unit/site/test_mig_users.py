@@ -83,7 +83,7 @@ def test_users_from_nothing_to_no_change(sample_site: SampleSite, tmp_path: Path
     assert "+password: set\n" in first.output
     assert "+expire: 2100-12-31\n" in first.output
     assert (sample_site.state / "user_home" / "bo" / "welcome.txt").exists()
-    assert HASH in (sample_site.accounts / "shadow").read_text(encoding="utf-8")
+    assert "bo:" in (sample_site.accounts / "passwd").read_text(encoding="utf-8")
     second = mig_users(tmp_path, sample_site.conf, users, "--diff", update_password="always")
     assert not second.result["changed"]
     assert (second.result["users"], second.result["published"], second.result["diff"]) == ([], False, [])

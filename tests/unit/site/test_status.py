@@ -10,6 +10,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -142,6 +143,44 @@ def test_a_certificate_of_an_unknown_authority_is_refused(web: int) -> None:
     assert (result.up, result.detail) == (False, "certificate refused: self-signed certificate")
 
 
+@pytest.fixture
+def ftps(request: pytest.FixtureRequest, certs: Path) -> Iterator[int]:
+    """A server that takes one client as far as TLS, if that is what it shall say."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certs / "ca.crt", certs / "key.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            plain, _ = listener.accept()
+            with plain:
+                plain.sendall(b"220 FTPS here\r\n")
+                assert plain.recv(100) == b"AUTH TLS\r\n"
+                plain.sendall(request.param)
+                if request.param.startswith(b"234"):
+                    with suppress(OSError), context.wrap_socket(plain, server_side=True) as secured:
+                        secured.recv(100)
+                        secured.sendall(b"221 Goodbye\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("ftps", "name", "up", "detail"),
+    [
+        (b"234 Go on\r\n", NAME, True, "220 FTPS here"),
+        (b"234 Go on\r\n", "io.example.org", False, "certificate refused: Hostname mismatch"),
+        (b"502 No TLS\r\n", NAME, False, "502 No TLS"),
+    ],
+    indirect=["ftps"],
+)
+def test_ftps_is_up_when_it_speaks_tls(ftps: int, name: str, up: bool, detail: str, trust: ssl.SSLContext) -> None:
+    result = status.probe(Service("grid_ftps", "ftps", name, ftps), trust)
+    assert (result.up, result.detail[: len(detail)]) == (up, detail)
+
+
 def test_the_command_checks_what_the_configuration_switches_on(sample_site: SampleSite, certs: Path, web: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         unused = closed.getsockname()[1]
@@ -171,6 +210,8 @@ def test_services_follow_the_configuration() -> None:
             "enable_sftp_subsys": True,
             "user_sftp_subsys_address": "192.0.2.1",
             "user_sftp_subsys_port": 22222,
+            "enable_ftps": True,
+            "user_ftps_ctrl_port": 8021,
         }
     )
     assert list(status.services(site)) == [
@@ -178,6 +219,7 @@ def test_services_follow_the_configuration() -> None:
         ("sid", "https", "2001:db8::1", 4443),
         ("grid_sftp", "ssh", NAME, 2222),
         ("grid_sftp_subsys", "ssh", "192.0.2.1", 22222),
+        ("grid_ftps", "ftps", NAME, 8021),
     ]
 
 

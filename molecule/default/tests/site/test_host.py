@@ -13,13 +13,20 @@ def test_the_host_has_no_failed_unit(host: Any) -> None:
 
 def test_the_daemons_start_with_the_host(host: Any) -> None:
     assert host.service("migrid.target").is_enabled
-    for name in ("apache2", "grid_sftp"):
+    for name in ("apache2", "grid_sftp", "grid_ftps"):
         assert host.service(name).is_running, host.run(f"journalctl -u {name} | tail -30").stdout
+
+
+def test_homes_are_tidied_each_day(host: Any) -> None:
+    assert host.service("migrid-tidy.timer").is_running
+    assert host.run("systemctl start migrid-tidy").rc == 0, host.run("journalctl -u migrid-tidy | tail").stdout
 
 
 def test_the_machine_got_no_login_service_of_its_own(host: Any) -> None:
     assert not host.socket("tcp://0.0.0.0:22").is_listening
     assert not host.service("ssh").is_enabled
+    assert not host.socket("tcp://0.0.0.0:21").is_listening
+    assert not host.service("proftpd").is_enabled
 
 
 def test_the_machine_does_not_know_the_users(host: Any) -> None:
@@ -34,7 +41,7 @@ def test_checkconf_finds_nothing(host: Any) -> None:
 def test_every_sample_user_is_there_once(host: Any, sample_users: dict[str, Any]) -> None:
     users = json.loads(host.check_output("mig users --json"))
     aliases = [user["alias"] for user in users]
-    assert len(aliases) == len(set(aliases)) == 203
+    assert len(aliases) == len(set(aliases)) == 205
     assert len(sample_users["mig_users"]) == 200
 
 
@@ -63,7 +70,13 @@ def test_no_password_is_in_the_logs(host: Any, sample_users: dict[str, Any]) -> 
 
 
 def test_the_sandboxes_are_tight(host: Any) -> None:
-    for unit, most in {"apache2": 4.0, "grid_sftp": 6.0, "migrid-status": 2.5}.items():
+    for unit, most in {
+        "apache2": 4.0,
+        "grid_sftp": 4.0,
+        "grid_ftps": 4.0,
+        "migrid-status": 2.5,
+        "migrid-tidy": 2.5,
+    }.items():
         report = json.loads(host.check_output(f"systemd-analyze security --json=short {unit}.service || true"))
         assert report
         overall = host.run(f"systemd-analyze security --no-pager {unit}.service").stdout.splitlines()[-1]

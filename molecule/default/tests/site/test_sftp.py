@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROJECT, Login
+from conftest import PROJECT, Login, attempts
 
 REFUSED = "Permission denied"
 
@@ -61,11 +61,36 @@ def test_a_wrong_password_is_refused(site: Any, ada: Login) -> None:
     assert REFUSED in answer.stderr
 
 
-@pytest.mark.parametrize("alias", ["suspended.user@example.org", "expired.user@example.org", "nobody.here@example.org"])
-def test_who_may_not_log_in_is_refused_alike(site: Any, alias: str) -> None:
-    answer = site.sftp(Login(alias, password="Sample-Pass-01"), "ls\n")
+@pytest.mark.parametrize(
+    ("user", "password", "result"),
+    [
+        ("suspended.user", "Sample-Pass-01", "suspended"),
+        ("expired.user", "Sample-Pass-01", "expired"),
+        ("barred.user", "Sample-Pass-01", "not_allowed"),
+        ("nobody.here", "Sample-Pass-01", "unknown"),
+        ("service.user", "Sample-Pass-01", "wrong"),
+    ],
+)
+def test_who_may_not_log_in_is_refused_alike(site: Any, host: Any, user: str, password: str, result: str) -> None:
+    answer = site.sftp(Login(f"{user}@example.org", password=password), "ls\n")
     assert answer.returncode != 0
     assert REFUSED in answer.stderr
+    assert attempts(host)[-1] == f"sftp password {user}@example.org {result}"
+
+
+def test_a_password_of_its_own_opens_sftp(site: Any, host: Any) -> None:
+    login = Login("service.user@example.org", password="Sample-Pass-02")
+    before = attempts(host)
+    assert site.sftp(login, "ls\n").returncode == 0
+    assert attempts(host)[len(before) :] == [f"sftp password {login.alias} granted"]
+
+
+def test_a_suspended_user_cannot_come_in_with_a_key(site: Any, host: Any, keyed: Login) -> None:
+    host.check_output(f"mig edituser -i {keyed.alias} --state suspended")
+    assert site.sftp(keyed, "ls\n").returncode != 0
+    assert attempts(host)[-1] == f"sftp publickey {keyed.alias} suspended"
+    host.check_output(f"mig edituser -i {keyed.alias} --state present")
+    assert site.sftp(keyed, "ls\n").returncode == 0
 
 
 @pytest.mark.parametrize("alias", ["root", "mig"])
@@ -129,6 +154,24 @@ def test_guessing_does_not_shut_others_out(site: Any, ada: Login, keyed: Login) 
         site.sftp(Login(ada.alias, password="wrong"), "ls\n")
     assert site.sftp(ada, "ls\n").returncode == 0
     assert site.sftp(keyed, "ls\n").returncode == 0
+
+
+def test_who_guesses_has_to_wait(site: Any, host: Any) -> None:
+    before = len(attempts(host))
+    for number in range(8):
+        site.sftp(Login("service.user@example.org", password=f"Guess-{number}"), "ls\n")
+    results = [attempt.split()[-1] for attempt in attempts(host)[before:]]
+    assert results[:5] == ["wrong"] * 5
+    assert "too_early" in results
+    assert "failures of service.user@example.org" in host.check_output("mig logins --forget service.user@example.org")
+    assert site.sftp(Login("service.user@example.org", password="Sample-Pass-02"), "ls\n").returncode == 0
+
+
+def test_the_log_of_logins_is_rotated_and_goes_on(site: Any, host: Any, ada: Login) -> None:
+    host.check_output("logrotate --force /etc/logrotate.d/migrid")
+    assert host.file("/home/mig/state/log/auth.log.1.gz").user == "mig"
+    assert site.sftp(ada, "ls\n").returncode == 0
+    assert attempts(host) == [f"sftp password {ada.alias} granted"]
 
 
 def test_a_reload_does_not_end_a_transfer(site: Any, host: Any, ada: Login, tmp_path: Path) -> None:

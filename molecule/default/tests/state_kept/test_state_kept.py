@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.parametrize("port", [80, 443, 2222, 22222])
+@pytest.mark.parametrize("port", [80, 443, 2222, 22222, 8021, 8022])
 def test_nothing_answers(host: Any, port: int) -> None:
     address = host.ansible.get_variables()["system_container_address"]
     with pytest.raises(ConnectionRefusedError):

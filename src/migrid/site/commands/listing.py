@@ -10,10 +10,9 @@ from fnmatch import fnmatchcase
 
 from ...table import table
 from ..access import opened_store
-from ..accounts import today
 from ..configuration import Configuration, load
 from ..identity import parse_client_id
-from ..store import Credentials, User
+from ..store import Credentials, User, today
 from ..users import ALL_METHODS, NAME_FIELDS
 
 COLUMNS = {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from .. import expiry
 from ..access import as_account
-from ..accounts import today
+from ..store import today
 from ..configuration import load
 from ..mail import deliver
 

@@ -77,6 +77,8 @@ class Trash:
 
     def empty(self, before: datetime = _END_OF_TIME) -> None:
         """Remove for good what was deleted before a time; of what has no record, what was put there before it."""
+        if not self._is_there():
+            return
         with self._opened() as (files, info), errors_of(_HERE):
             known = {item.identifier: item.deleted for item in _items(files, info)}
             for directory in (files, info):
@@ -84,6 +86,14 @@ class Trash:
                     with suppress(FileNotFoundError):
                         if (known.get(name.removesuffix(_SUFFIX)) or _changed(name, directory)) < before:
                             remove_any(name, directory)
+
+    def _is_there(self) -> bool:
+        with errors_of(_HERE):
+            try:
+                os.lstat(TRASH, dir_fd=self._beneath.top)
+            except FileNotFoundError:
+                return False
+        return True
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[int, int]]:

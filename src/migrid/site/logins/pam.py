@@ -1,7 +1,10 @@
 """The program `mig-login`: asks the site about a login, for pam_exec(8).
 
     auth     required  pam_exec.so quiet expose_authtok /path/to/mig-login [MiGserver.conf]
+    auth     required  pam_permit.so
     account  required  pam_exec.so quiet /path/to/mig-login [MiGserver.conf]
+
+pam_exec has no answer when the stack is asked for credentials after the login (pam_setcred(3)); pam_permit gives one.
 
 sshd runs `account` after a password and after a public key, and what it says about the method (SSH_AUTH_INFO_0) is
 still empty then. Both runs for a password are children of the one process that holds the PAM session, so the first
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
+import syslog
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +45,7 @@ def main() -> int:
         site = load(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
         return 0 if _is_granted(site, os.environ) else 1
     except (MigError, OSError) as error:
-        print(f"mig-login: {error}", file=sys.stderr)
+        _complain(str(error))
         return 1
 
 
@@ -74,6 +78,12 @@ def _by_key(site: Configuration, attempt: Attempt, process: str) -> bool:
 def _password() -> str:
     """What pam_exec writes to standard input, in some versions with a NUL at the end."""
     return sys.stdin.buffer.read(_LONGEST_PASSWORD).partition(b"\0")[0].decode(errors="surrogateescape")
+
+
+def _complain(message: str) -> None:
+    """Say in the system log, because pam_exec throws standard error away, and on standard error what is wrong."""
+    syslog.openlog("mig-login", syslog.LOG_PERROR, syslog.LOG_AUTHPRIV)
+    syslog.syslog(syslog.LOG_ERR, message)
 
 
 def _parent() -> str:

@@ -11,7 +11,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from ..accounts import today
+from ..store import today
 from ..errors import EntriesError
 from ..logins import second_factor
 from ..signup import deciding

@@ -60,6 +60,10 @@ def log_out() -> ResponseReturnValue:
 
 
 def _ways(site: Configuration, login: str) -> list[Way]:
+    return [*_sftp_ways(site, login), *_ftps_ways(site, login)]
+
+
+def _sftp_ways(site: Configuration, login: str) -> list[Way]:
     host = site.user_sftp_address
     if not host or not (site.enable_sftp or site.enable_sftp_subsys):
         return []
@@ -68,4 +72,15 @@ def _ways(site: Configuration, login: str) -> list[Way]:
     return [
         Way("SFTP", "Copy files", f"sftp -P {port} {login}@{host}"),
         Way("rclone", "Keep a directory here like one of yours", f"rclone sync DIRECTORY {remote}:DIRECTORY"),
+    ]
+
+
+def _ftps_ways(site: Configuration, login: str) -> list[Way]:
+    host, port = site.user_ftps_address, site.user_ftps_show_ctrl_port or site.user_ftps_ctrl_port
+    if not site.enable_ftps or not host:
+        return []
+    secure = "set ftp:ssl-force yes; set ftp:ssl-protect-data yes"
+    return [
+        Way("FTPS", "Copy files where SFTP is not at hand", f"lftp -e '{secure}' -u {login} ftp://{host}:{port}/"),
+        Way("curl", "Send one file", f"curl --ssl-reqd --user {login} --upload-file FILE ftp://{host}:{port}/"),
     ]

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from .. import mail
 from ..access import as_account
-from ..accounts import today
+from ..store import today
 from ..configuration import Configuration
 from ..errors import MigError
 from ..logins.attempt import Method

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from portal_browser import ADA, BO, Browser
 from sample_site import ACCOUNT, SampleSite
 
-from migrid.site.accounts import today
+from migrid.site.store import today
 from migrid.site.configuration import load
 from migrid.site.logins import Method, second_factor, totp
 from migrid.site.portal.application import build

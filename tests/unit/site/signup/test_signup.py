@@ -12,7 +12,7 @@ from flask import Flask
 from sample_site import SampleSite
 from signup_site import ADMINISTRATOR, EVE, FORM, PASSWORD, Configure, Mailbox, Person
 
-from migrid.site.accounts import today
+from migrid.site.store import today
 from migrid.site.configuration import load
 from migrid.site.logins import Attempt, Logins, Method, Reason, Service
 from migrid.site.portal.application import build as build_portal
