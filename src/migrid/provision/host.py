@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 GRID_UNITS = ("docker.service", "ssh.service", "sshd.service", "mig_grid_guard.service")
-SITE_UNITS = ("migrid.target", "apache2.service", "httpd.service", "grid_sftp.service", "grid_openid.socket")
+SITE_UNITS = (
+    "migrid.target",
+    "apache2.service",
+    "httpd.service",
+    "grid_sftp.service",
+    "grid_openid.socket",
+    "grid_webdavs.service",
+)
 REVOCATION_UNITS = ("migrid-revocation.timer", "migrid-revocation.path")
 UNITS = (*SITE_UNITS, *REVOCATION_UNITS, *GRID_UNITS)
 DPKG_STATUS = Path("/var/lib/dpkg/status")

@@ -23,7 +23,7 @@ from . import grids
 from .certificates import certificate_problems
 from .options import option_of, options, variable_name
 
-PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "openid_", "system_container_", "grid_")
+PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "openid_", "webdavs_", "system_container_", "grid_")
 
 VIRTUAL_HOSTS = {
     "public": ("mig_public_fqdn", "mig_public_https_port"),
@@ -118,6 +118,14 @@ def _title(value: str) -> str:
     return value
 
 
+def _ip_address(value: str) -> str:
+    """An address that a service listens on."""
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise WrongValueError("is not an address", "write one such as 192.0.2.1 or 2001:db8::1") from None
+
+
 def _umask(value: str) -> str:
     """Permissions as sshd's internal SFTP server takes them away; sshd itself does not check this."""
     if not re.fullmatch(r"0?[0-7]{3}", value):
@@ -168,6 +176,9 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "openid_threads": _count,
     "mig_sftp_port": kinds.port,
     "mig_sftp_subsys_port": kinds.port,
+    "mig_davs_address": kinds.optional(_ip_address),
+    "mig_davs_port": kinds.port,
+    "mig_davs_show_port": kinds.optional(kinds.port),
     "mig_password_policy": kinds.password_policy,
     "migserver_status_interval": _count,
     "migserver_inotify_max_user_watches": _count,
@@ -178,6 +189,11 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "sftp_max_sessions": _count,
     "sftp_login_grace_time": _count,
     "sftp_per_source_max_startups": _count,
+    "webdavs_certificate_file": kinds.optional(_plain_directory),
+    "webdavs_certificate_key_file": kinds.optional(_plain_directory),
+    "webdavs_processes": _count,
+    "webdavs_threads": _count,
+    "webdavs_timeout": _count,
     "grid_address": kinds.address,
     "grid_ssh_port": kinds.port,
 }
@@ -216,6 +232,8 @@ def _ports(values: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
         names.append(("SFTP", "mig_sftp_port"))
     if values.get("mig_enable_sftp_subsys"):
         names.append(("SFTP subsystem", "mig_sftp_subsys_port"))
+    if values.get("mig_enable_davs"):
+        names.append(("WebDAV", "mig_davs_port"))
     for service, name in names:
         if name in values:
             yield service, name, values[name]
@@ -230,7 +248,7 @@ def _shared_ports(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _missing_access_name(values: Mapping[str, Any]) -> Iterator[Problem]:
-    for switch in ("mig_enable_sftp", "mig_enable_sftp_subsys"):
+    for switch in ("mig_enable_sftp", "mig_enable_sftp_subsys", "mig_enable_davs"):
         if values.get(switch) and not values.get("mig_io_fqdn"):
             yield Problem("mig_io_fqdn", f"is missing though {switch} is true; give the name that users connect to")
             return
@@ -257,6 +275,13 @@ def _login_without_its_provider(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("mig_oidc_fqdn", f"{name!r} has no provider; set mig_enable_openid to true, or remove it")
 
 
+def _half_a_certificate(values: Mapping[str, Any]) -> Iterator[Problem]:
+    names = ("webdavs_certificate_file", "webdavs_certificate_key_file")
+    for name, other in (names, reversed(names)):
+        if values.get(name) and not values.get(other):
+            yield Problem(other, f"is missing though {name} is given; name the file that belongs to it")
+
+
 def _stray_state(values: Mapping[str, Any]) -> Iterator[Problem]:
     home, state = values.get("mig_home"), values.get("mig_state")
     if home and state and not state.startswith(f"{home}/"):
@@ -278,6 +303,8 @@ def _users(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _certificates(values: Mapping[str, Any]) -> Iterator[Problem]:
     names = {name: values[fqdn] for name, (fqdn, _) in _virtual_hosts(values).items()}
+    if values.get("mig_enable_davs"):
+        names["io"] = values.get("mig_io_fqdn")
     names |= {host.get("name", ""): host.get("fqdn") for host in values.get("apache_extra_virtual_hosts", [])}
     for message in certificate_problems(values.get("mig_certificates", {}), names):
         yield Problem("mig_certificates", message)
@@ -288,6 +315,7 @@ _CONTRADICTIONS: tuple[Callable[[Mapping[str, Any]], Iterator[Problem]], ...] = 
     _missing_access_name,
     _same_virtual_host,
     _login_without_its_provider,
+    _half_a_certificate,
     _stray_state,
     _users,
     _certificates,

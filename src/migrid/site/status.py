@@ -84,6 +84,8 @@ def services(site: Configuration) -> Iterator[Service]:
     if site.enable_sftp_subsys:
         address = site.user_sftp_subsys_address or site.server_fqdn
         yield Service("grid_sftp_subsys", "ssh", address, site.user_sftp_subsys_port)
+    if site.enable_davs:
+        yield Service("grid_webdavs", "https", site.user_davs_address or site.server_fqdn, site.user_davs_port)
 
 
 def check(site: Configuration, timeout: float = TIMEOUT_SECONDS) -> Status:

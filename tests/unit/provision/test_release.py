@@ -47,7 +47,7 @@ def test_a_release_becomes_a_virtual_environment_without_network_or_pip(checkout
     assert answer.stdout.startswith("mig ")
     assert not (tmp_path / "venv/bin/pip").exists()
     for name, licence in (("wsgidav", "MIT"), ("defusedxml", "PSF")):
-        where = "import importlib.metadata as m, {0}; print({0}.__file__, m.metadata('{0}')['License'])".format(name)
+        where = f"import importlib.metadata as m, {name}; print({name}.__file__, m.metadata('{name}')['License'])"
         python = [tmp_path / "venv/bin/python", "-c", where]
         found = subprocess.run(python, env=environment, capture_output=True, text=True, check=True).stdout
         assert found.startswith(str(tmp_path / "venv"))

@@ -171,6 +171,9 @@ def test_services_follow_the_configuration() -> None:
             "enable_sftp_subsys": True,
             "user_sftp_subsys_address": "192.0.2.1",
             "user_sftp_subsys_port": 22222,
+            "enable_davs": True,
+            "user_davs_address": "io.example.org",
+            "user_davs_port": 4443,
         }
     )
     assert list(status.services(site)) == [
@@ -178,6 +181,7 @@ def test_services_follow_the_configuration() -> None:
         ("sid", "https", "2001:db8::1", 4443),
         ("grid_sftp", "ssh", NAME, 2222),
         ("grid_sftp_subsys", "ssh", "192.0.2.1", 22222),
+        ("grid_webdavs", "https", "io.example.org", 4443),
     ]
 
 

@@ -1,4 +1,4 @@
-"""With mig_enable_sftp and mig_enable_sftp_subsys false, nothing of SFTP is left, and the rest goes on."""
+"""Without mig_enable_sftp, mig_enable_sftp_subsys and mig_enable_davs nothing of them is left, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.parametrize("variable", ["mig_sftp_port", "mig_sftp_subsys_port"])
-def test_nothing_answers(site: Any, variable: str) -> None:
+@pytest.mark.parametrize("port", [2222, 22222, 4443])
+def test_nothing_answers(site: Any, port: int) -> None:
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((site.address, int(site.variables[variable])), timeout=10).close()
+        socket.create_connection((site.address, port), timeout=10).close()
 
 
 def test_nothing_is_left(host: Any) -> None:
-    for path in ("/etc/migrid/sftp", "/etc/systemd/system/grid_sftp.service", "/var/lib/migrid/accounts"):
+    for path in ("/etc/migrid/sftp", "/var/lib/migrid/accounts", "/etc/migrid/webdavs", "/etc/migrid/certs/davs.key"):
         assert not host.file(path).exists
-    assert host.run("systemctl cat grid_sftp").rc != 0
+    for unit in ("grid_sftp", "grid_webdavs"):
+        assert not host.file(f"/etc/systemd/system/{unit}.service").exists
+        assert host.run(f"systemctl cat {unit}").rc != 0
 
 
 def test_the_pages_are_still_served(site: Any) -> None:

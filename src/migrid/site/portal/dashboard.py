@@ -60,6 +60,10 @@ def log_out() -> ResponseReturnValue:
 
 
 def _ways(site: Configuration, login: str) -> list[Way]:
+    return [*_sftp_ways(site, login), *_davs_ways(site, login)]
+
+
+def _sftp_ways(site: Configuration, login: str) -> list[Way]:
     host = site.user_sftp_address
     if not host or not (site.enable_sftp or site.enable_sftp_subsys):
         return []
@@ -68,4 +72,15 @@ def _ways(site: Configuration, login: str) -> list[Way]:
     return [
         Way("SFTP", "Copy files", f"sftp -P {port} {login}@{host}"),
         Way("rclone", "Keep a directory here like one of yours", f"rclone sync DIRECTORY {remote}:DIRECTORY"),
+    ]
+
+
+def _davs_ways(site: Configuration, login: str) -> list[Way]:
+    host, port = site.user_davs_address, site.user_davs_show_port or site.user_davs_port
+    if not site.enable_davs or not host:
+        return []
+    address = f"https://{host}{'' if port == 443 else f':{port}'}/"
+    return [
+        Way("WebDAV", "Have your files as a network drive", address),
+        Way("curl", "Send one file", f"curl --user {login} --upload-file FILE {address}"),
     ]

@@ -91,6 +91,14 @@ def test_the_dashboard_says_who_you_are_and_how_you_came_in(ada: Browser) -> Non
     assert "ada@example.org" in page
 
 
+def test_the_dashboard_says_how_to_connect(sample_site: SampleSite) -> None:
+    sample_site.configure("user_davs_address = io.example.org\nuser_davs_show_port = 443\n", "enable_davs = True\n")
+    sample_site.inside("createuser", "-i", ADA)
+    page = Browser(build(load(sample_site.conf)).test_client(), ADA).get("dashboard.py").text
+    assert "<code>https://io.example.org/</code>" in page
+    assert "curl --user ada@example.org --upload-file FILE https://io.example.org/" in page
+
+
 def test_a_browser_session_is_one_line_in_the_log(ada: Browser, sample_site: SampleSite) -> None:
     for _ in range(3):
         assert ada.get("dashboard.py").status_code == 200
