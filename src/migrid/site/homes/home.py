@@ -121,6 +121,11 @@ class Home:
             with self._beneath.changing(new_names) as new:
                 rename_new(old, new)
 
+    def set_modified(self, path: Path, seconds: float) -> None:
+        """Say when a file or directory was modified, in seconds since 1970; of a link, it is the link's own time."""
+        with self._beneath.changing(parse(path)) as place:
+            os.utime(place.name, (seconds, seconds), dir_fd=place.directory, follow_symlinks=False)
+
     def copy(self, source: Path, target: Path) -> None:
         """Copy a file, or a directory with all that is in it, to where nothing is; it appears when it is complete.
 

@@ -26,7 +26,12 @@ GUARD = [
 ]
 """What a user's file may do in a browser that opens it all the same: nothing."""
 
-_CONFIGURATION = {"add_header_MS_Author_Via": True}
+_CONFIGURATION = {
+    "add_header_MS_Author_Via": True,
+    "hotfixes": {"emulate_win32_lastmod": True},
+    "mutable_live_props": ["{DAV:}getlastmodified"],
+}
+"""Of WsgiDAV. Of the four properties that Windows gives each file only the time is kept, as that of the file."""
 
 
 class Application:
@@ -59,8 +64,12 @@ class Application:
         if environ["REQUEST_METHOD"] != "PUT":
             _take_in(environ)
         _translate(environ)
-        with Homes(self._site.user_home) as homes, homes.open(user.client_dir) as home:
-            provider = HomeProvider(home, Store(self._site.davs_store, user.client_id))
+        with (
+            Homes(self._site.user_home) as homes,
+            homes.open(user.client_dir) as home,
+            Store(self._site.davs_store, user.client_id) as store,
+        ):
+            provider = HomeProvider(home, store)
             environ |= {
                 "wsgidav.app": _Router(provider),
                 "wsgidav.auth.user_name": user.client_id,

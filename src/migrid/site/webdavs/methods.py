@@ -118,8 +118,9 @@ class Methods(RequestServer):  # type: ignore[misc]
         try:
             found = HomeFile(path, environ, entry_of("", os.fstat(file.fileno())))
             self._evaluate_if_headers(found, environ)
-        except BaseException:
+        except DAVError as error:
             file.close()
+            error.add_headers = [("ETag", f'"{found.get_etag()}"')]
             raise
         return file, found
 

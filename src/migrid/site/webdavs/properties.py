@@ -5,7 +5,11 @@ Paths are in the one form of `paths`, names are in Clark notation, values are XM
 
 from __future__ import annotations
 
-from .store import BELOW, Store
+from http import HTTPStatus
+
+from wsgidav.dav_error import DAVError
+
+from .store import BELOW, FullError, Store
 
 _WRITE = "INSERT OR REPLACE INTO properties VALUES (?, ?, ?)"
 _ELSEWHERE = f"SELECT :target || substr(path, length(:path) + 1), name, value FROM properties WHERE {BELOW}"  # noqa: S608  (constants)
@@ -13,7 +17,7 @@ _REMOVE = f"DELETE FROM properties WHERE {BELOW}"  # noqa: S608  (constants)
 
 
 class Properties:
-    """The properties in a store. `environ` is there because WsgiDAV gives it. Methods raise StoreError."""
+    """The properties in a store. `environ` is there because WsgiDAV gives it. Methods raise StoreError and DAVError."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,8 +32,11 @@ class Properties:
 
     def write_property(self, url: str, name: str, value: bytes, dry_run: bool = False, environ: object = None) -> None:
         if not dry_run:
-            with self._store.transaction() as connection:
-                connection.execute(_WRITE, (_key(url), name, value))
+            try:
+                with self._store.transaction() as connection:
+                    connection.execute(_WRITE, (_key(url), name, value))
+            except FullError as error:
+                raise DAVError(HTTPStatus.INSUFFICIENT_STORAGE, str(error)) from error
 
     def remove_property(self, url: str, name: str, dry_run: bool = False, environ: object = None) -> None:
         if not dry_run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from io import BufferedReader
 from typing import Any
 from xml.etree.ElementTree import register_namespace
@@ -97,7 +98,7 @@ class HomeResource:
 
     def get_ref_url(self) -> str:
         """The path by which locks and properties are found."""
-        return path_of(self.names)
+        return "/" + self.path.strip("/")
 
     def get_href(self) -> str:
         path = self.get_ref_url()
@@ -108,6 +109,16 @@ class HomeResource:
 
     def get_last_modified(self) -> float:
         return self.entry.modified
+
+    def set_last_modified(self, dest_path: str, time_stamp: str, *, dry_run: bool) -> bool:
+        try:
+            seconds = parsedate_to_datetime(time_stamp).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            raise DAVError(HTTP_FORBIDDEN, "It is not a time such as 'Sun, 06 Nov 1994 08:49:37 GMT'.") from None
+        if not dry_run:
+            with refusals():
+                self.provider.home.set_modified(self.names, seconds)
+        return True
 
     def handle_delete(self) -> bool:
         self._check_locks("infinity")
@@ -199,6 +210,7 @@ class HomeFolder(HomeResource, DAVCollection):  # type: ignore[misc]
             self.provider.home.make_directory((*self.names, *names_of(name)))
 
     def create_empty_resource(self, name: str) -> HomeFile | HomeFolder | None:
+        self._check_locks("0")
         names = (*self.names, *names_of(name))
         with refusals(), self.provider.home.create(names):
             pass

@@ -10,8 +10,9 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from ..errors import StoreError
@@ -48,21 +49,37 @@ class FullError(StoreError):
 
 
 class Store:
-    """The file of one user in `directory`. For many threads and processes; methods raise StoreError."""
+    """The file of one user in `directory`, open from the first question on: a context manager, for one request.
+
+    Several processes can use the file at once. Methods raise StoreError.
+    """
 
     def __init__(self, directory: Path, client_id: str) -> None:
         self._path = directory / f"{hashlib.sha256(client_id.encode()).hexdigest()}.db"
+        self._open: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._open:
+            self._open.close()
 
     def rows(self, query: str, values: dict[str, object] | Sequence[object] = ()) -> list[Any]:
         """What a question finds; nothing when there is no file."""
-        if not self._path.exists():
+        if not self._is_there():
             return []
-        with self._errors(), closing(self._connect()) as connection:
-            return connection.execute(query, values).fetchall()
+        with self._errors():
+            return self._connection().execute(query, values).fetchall()
 
     def change(self, query: str, values: dict[str, object] | Sequence[object] = ()) -> None:
         """Change what is there; nothing when there is no file."""
-        if self._path.exists():
+        if self._is_there():
             with self.transaction() as connection:
                 connection.execute(query, values)
 
@@ -71,13 +88,25 @@ class Store:
         """Hold the write lock; commit at the end, or undo everything on an exception."""
         with self._errors():
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-            with closing(self._connect()) as connection:
-                connection.execute("BEGIN IMMEDIATE")
+            connection = self._connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
                 _prepare(connection)
                 yield connection
                 connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
-    def _connect(self) -> sqlite3.Connection:
+    def _is_there(self) -> bool:
+        return self._open is not None or self._path.exists()
+
+    def _connection(self) -> sqlite3.Connection:
+        if not self._open:
+            self._open = self._connected()
+        return self._open
+
+    def _connected(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
             connection.execute(f"PRAGMA max_page_count = {MOST_BYTES // _PAGE_BYTES}")
