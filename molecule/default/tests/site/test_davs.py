@@ -187,6 +187,8 @@ def test_a_reload_does_not_end_a_transfer(drive: Drive, host: Any, tmp_path: Pat
     host.check_output("systemctl reload grid_webdavs")
     upload.join()
     assert result == ["201"]
+    count = "pgrep --count --parent $(systemctl show --property=MainPID --value grid_webdavs)"
+    host.check_output(f"timeout 30 sh -c 'until [ $({count}) = 2 ]; do sleep 0.2; done'")
 
 
 def test_who_asks_for_space_is_told(drive: Drive) -> None:
