@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import grp
 import os
 import re
 import shutil
@@ -64,13 +66,25 @@ def test_it_listens_where_it_should(render: Render, address: str, port: int, exp
     assert ("CAP_NET_BIND_SERVICE" in files[UNIT]) == (port < 1024)
 
 
-def test_the_certificate_is_the_given_one(render: Render) -> None:
-    own = {"webdavs_certificate_file": "/etc/acme/io.pem", "webdavs_certificate_key_file": "/etc/acme/io.key"}
-    for inventory, files in (({}, ["davs.crt", "davs.key"]), (own, ["acme/io.pem", "acme/io.key"])):
-        copied = re.findall(
-            r"^ExecReload=\+/usr/bin/install \S+ mig \S+ mig -m 0400 (\S+) \S+$", render(**inventory)[UNIT], re.M
-        )
-        assert [path.endswith(name) for path, name in zip(copied, files, strict=True)] == [True, True]
+def test_the_certificate_is_taken_with_its_own_key_only(render: Render, tmp_path: Path) -> None:
+    wanted = [Wanted(name, ("io.mig.test",), None, None) for name in ("davs", "other")]
+    Certificates(tmp_path, Policy("Test", "Test", 30, 10)).write(wanted)
+    (tmp_path / "run").mkdir()
+    me = {"mig_user": getpass.getuser(), "mig_group": grp.getgrgid(os.getgid()).gr_name}
+
+    def take(**inventory: str) -> subprocess.CompletedProcess[str]:
+        script = render(**me, mig_certs=str(tmp_path), __webdavs_run=str(tmp_path / "run"), **inventory)[
+            "take-certificate"
+        ]
+        return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+
+    refused = take(webdavs_certificate_file=str(tmp_path / "other.crt"), webdavs_certificate_key_file="")
+    assert refused.returncode == 1
+    assert "davs.key is not the key of" in refused.stderr
+    assert not list((tmp_path / "run").iterdir())
+    assert take().returncode == 0
+    taken = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    assert taken == {"cert.pem": (tmp_path / "davs.crt").read_bytes(), "key.pem": (tmp_path / "davs.key").read_bytes()}
 
 
 def test_red_hat_has_its_own_places(render: Render) -> None:
