@@ -10,7 +10,7 @@ from typing import Any
 
 from wsgidav.dav_error import HTTP_NOT_MODIFIED, DAVError, get_http_status_string
 
-from ..configuration import Configuration
+from ..configuration import Configuration, load
 from ..errors import MigError
 from ..homes import FileError, Homes
 from . import paths
@@ -32,6 +32,11 @@ _CONFIGURATION = {
     "mutable_live_props": ["{DAV:}getlastmodified"],
 }
 """Of WsgiDAV. Of the four properties that Windows gives each file only the time is kept, as that of the file."""
+
+
+def create_app() -> Application:
+    """The application of the site that the host's MiGserver.conf describes. Raises ConfigurationError."""
+    return Application(load())
 
 
 class Application:

@@ -44,6 +44,16 @@ BELOW = "path = :path OR (path >= :path || '/' AND path < :path || '0')"
 """A condition for a path and all below it: '0' is the character after '/'."""
 
 
+def forget(directory: Path, client_id: str) -> None:
+    """Remove the file of a user who is gone for good. Raises StoreError."""
+    path = _path_of(directory, client_id)
+    try:
+        for name in (path.name, f"{path.name}-journal"):
+            (directory / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"the locks and properties in {path}: {error}") from error
+
+
 class FullError(StoreError):
     """The user has as many locks and properties as there is room for."""
 
@@ -55,7 +65,7 @@ class Store:
     """
 
     def __init__(self, directory: Path, client_id: str) -> None:
-        self._path = directory / f"{hashlib.sha256(client_id.encode()).hexdigest()}.db"
+        self._path = _path_of(directory, client_id)
         self._open: sqlite3.Connection | None = None
 
     def __enter__(self) -> Store:
@@ -126,6 +136,10 @@ class Store:
             raise StoreError(f"the locks and properties in {self._path}: {error}") from error
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"the locks and properties in {self._path}: {error}") from error
+
+
+def _path_of(directory: Path, client_id: str) -> Path:
+    return directory / f"{hashlib.sha256(client_id.encode()).hexdigest()}.db"
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -13,7 +13,7 @@ from dav_client import DN, PASSWORD, DavClient
 from sample_site import SampleSite
 
 from migrid.site.configuration import load
-from migrid.site.webdavs import Application
+from migrid.site.webdavs.application import Application
 
 NAMES = ("ada", "bo")
 EMPTIED = ("davs_store", "mig_system_run", "log")

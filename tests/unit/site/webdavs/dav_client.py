@@ -13,7 +13,7 @@ from defusedxml import ElementTree
 from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
-from migrid.site.webdavs import Application
+from migrid.site.webdavs.application import Application
 
 HOST = "https://io.grid.example.org:4443"
 DN = "/C=DK/ST=NA/L=NA/O=Example/OU=NA/CN={0} Example/emailAddress={0}@example.org"

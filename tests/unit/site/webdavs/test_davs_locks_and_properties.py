@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dav_client import HOST, LOCK, UPDATE, DavClient
+from dav_client import DN, HOST, LOCK, UPDATE, DavClient
 from sample_site import SampleSite
 from wsgidav.dav_error import DAVError
 
 from migrid.site.configuration import load
-from migrid.site.webdavs import Application, store
+from migrid.site.webdavs import store
+from migrid.site.webdavs.application import Application
 from migrid.site.webdavs.locks import Locks
 from migrid.site.webdavs.store import Store
 
@@ -183,6 +184,16 @@ def test_one_user_cannot_fill_the_disk(ada: DavClient, bo: DavClient, site: Samp
     assert sum(path.stat().st_size for path in (site.state / "davs_store").iterdir()) <= store.MOST_BYTES + (1 << 20)
     assert paint(bo, "/file") == 200
     assert ada.get("/file") == b"1"
+
+
+def test_nothing_is_kept_of_a_user_who_is_removed_with_all_data(site: SampleSite, application: Application) -> None:
+    eve = DN.format("eve")
+    site.inside("createuser", "-i", eve, "--password-file", str(site.root / "password"))
+    client = DavClient(application, login="eve@example.org")
+    client.lock("/file")
+    assert list((site.state / "davs_store").iterdir())
+    site.inside("deleteuser", "-i", eve, "--remove-data", "--yes")
+    assert not list((site.state / "davs_store").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from dav_client import DN, PASSWORD, DavClient, basic
 from sample_site import SampleSite
 
-from migrid.site.webdavs import Application
+from migrid.site.webdavs.application import Application
 
 ADA = DN.format("ada")
 LIST = {"method": "PROPFIND", "path": "/", "Depth": "0"}
