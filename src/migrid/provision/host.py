@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 GRID_UNITS = ("docker.service", "ssh.service", "sshd.service", "mig_grid_guard.service")
-SITE_UNITS = ("migrid.target", "apache2.service", "httpd.service", "grid_sftp.service", "grid_openid.socket")
+SITE_UNITS = (
+    "migrid.target",
+    "apache2.service",
+    "httpd.service",
+    "grid_sftp.service",
+    "grid_openid.socket",
+    "grid_webdavs.service",
+)
 WATCHING_UNITS = (
     "migrid-mail.path",
     "migrid-mail.timer",

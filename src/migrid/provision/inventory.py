@@ -23,7 +23,7 @@ from . import grids
 from .certificates import authority_complaint, certificate_problems
 from .options import option_of, options, variable_name
 
-PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "ftps_", "openid_", "system_container_", "grid_")
+PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "ftps_", "webdavs_", "openid_", "system_container_", "grid_")
 
 VIRTUAL_HOSTS = {
     "public": ("mig_public_fqdn", "mig_public_https_port"),
@@ -140,6 +140,14 @@ def _title(value: str) -> str:
     return value
 
 
+def _ip_address(value: str) -> str:
+    """An address that a service listens on."""
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise WrongValueError("is not an address", "write one such as 192.0.2.1 or 2001:db8::1") from None
+
+
 def _umask(value: str) -> str:
     """Permissions as sshd's internal SFTP server takes them away; sshd itself does not check this."""
     if not re.fullmatch(r"0?[0-7]{3}", value):
@@ -153,13 +161,6 @@ def _startups(value: str) -> str:
     if not match or not 1 <= int(match[2]) <= 100 or int(match[1]) > int(match[3]):
         raise WrongValueError("is not start:rate:full", "write one such as 100:30:1000, the rate in percent")
     return value
-
-
-def _ip_address(value: str) -> str:
-    try:
-        return str(ip_address(value))
-    except ValueError:
-        raise WrongValueError("is not an address", "write one such as 192.0.2.1 or ::1") from None
 
 
 def _port_or_none(value: str) -> int:
@@ -218,6 +219,9 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "mig_ftps_ctrl_port": kinds.port,
     "mig_ftps_ctrl_show_port": kinds.optional(kinds.port),
     "mig_ftps_pasv_ports": kinds.port_range,
+    "mig_davs_address": kinds.optional(_ip_address),
+    "mig_davs_port": kinds.port,
+    "mig_davs_show_port": kinds.optional(kinds.port),
     "mig_password_policy": kinds.password_policy,
     "migserver_status_interval": _count,
     "migserver_trash_days": _count,
@@ -240,6 +244,11 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "ftps_max_connections": _count,
     "ftps_max_connections_per_host": _count,
     "ftps_idle_timeout": _count,
+    "webdavs_certificate_file": kinds.optional(_seen_file),
+    "webdavs_certificate_key_file": kinds.optional(_seen_file),
+    "webdavs_processes": _count,
+    "webdavs_threads": _count,
+    "webdavs_timeout": _count,
     "grid_address": kinds.address,
     "grid_ssh_port": kinds.port,
 }
@@ -280,6 +289,8 @@ def _ports(values: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
         names.append(("SFTP subsystem", "mig_sftp_subsys_port"))
     if values.get("mig_enable_ftps"):
         names += [("FTPS", "mig_ftps_ctrl_port"), ("implicit FTPS", "ftps_implicit_port")]
+    if values.get("mig_enable_davs"):
+        names.append(("WebDAV", "mig_davs_port"))
     for service, name in names:
         if values.get(name):
             yield service, name, values[name]
@@ -307,7 +318,7 @@ def _taken_data_ports(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _missing_access_name(values: Mapping[str, Any]) -> Iterator[Problem]:
-    for switch in ("mig_enable_sftp", "mig_enable_sftp_subsys", "mig_enable_ftps"):
+    for switch in ("mig_enable_sftp", "mig_enable_sftp_subsys", "mig_enable_ftps", "mig_enable_davs"):
         if values.get(switch) and not values.get("mig_io_fqdn"):
             yield Problem("mig_io_fqdn", f"is missing though {switch} is true; give the name that users connect to")
             return
@@ -328,10 +339,11 @@ def _same_virtual_host(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _certificate_without_its_key(values: Mapping[str, Any]) -> Iterator[Problem]:
-    names = ("ftps_certificate_file", "ftps_certificate_key_file")
-    for name, other in (names, names[::-1]):
-        if values.get(other) and not values.get(name):
-            yield Problem(name, f"is missing though {other} is given; a certificate and its key belong together")
+    for service in ("ftps", "webdavs"):
+        names = (f"{service}_certificate_file", f"{service}_certificate_key_file")
+        for name, other in (names, names[::-1]):
+            if values.get(other) and not values.get(name):
+                yield Problem(name, f"is missing though {other} is given; a certificate and its key belong together")
 
 
 def _login_without_its_provider(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """What a checkout installs on hosts: its name, and how it is built.
 
-A release is one file, made with pex on the control node from this package and all that it needs. On the host it turns
-itself into a virtual environment, for which it needs Python and nothing else, no package index and no pip.
+A release is one file, made with pex on the control node from this package and from what is EMBEDDED. On the host it
+turns itself into a virtual environment, for which it needs Python and nothing else, no package index and no pip.
 
     python -m migrid.provision.release CHECKOUT DIRECTORY      builds DIRECTORY/migrid.pex
 """
@@ -9,22 +9,30 @@ itself into a virtual environment, for which it needs Python and nothing else, n
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
 PARTS = ("pyproject.toml", "src/migrid")
 FILE_NAME = "migrid.pex"
+EMBEDDED = ("defusedxml", "wsgidav")
+"""Python packages that Linux distributions lack: pure Python, copied from the control node's own environment, for which
+requirements.txt says their versions. What they need besides comes from the host's distribution, or is not used."""
 
 
 def release_id(checkout: Path) -> str:
-    """Twelve hexadecimal digits that change with every file that goes into the package.
+    """Twelve hexadecimal digits that change with every file that goes into the package, and with what is EMBEDDED.
 
     Raises:
-        FileNotFoundError: ``checkout`` is not a checkout of this project.
+        FileNotFoundError: ``checkout`` is not a checkout of this project, or a package is not installed.
     """
     digest = hashlib.sha256()
+    for name in EMBEDDED:
+        digest.update(f"{name}=={_distribution(name).version}\0".encode())
     for path in sorted(_files(checkout)):
         digest.update(f"{path.relative_to(checkout)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
@@ -39,13 +47,42 @@ def build(checkout: Path, directory: Path) -> Path:
     """
     directory.mkdir(parents=True, exist_ok=True)
     python = sys.executable
-    with tempfile.TemporaryDirectory(dir=directory.parent) as wheels:
+    with (
+        tempfile.TemporaryDirectory(dir=directory.parent) as wheels,
+        tempfile.TemporaryDirectory(dir=directory.parent) as embedded,
+    ):
+        for name in EMBEDDED:
+            _copy(name, Path(embedded))
         pip = ["pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, str(checkout)]
         subprocess.run([python, "-m", *pip], check=True)
         staged = Path(wheels, FILE_NAME)
-        pex = ["pex", "--pre-resolved-dists", wheels, "--include-tools", "--output-file", str(staged)]
+        pex = ["pex", "--pre-resolved-dists", wheels, "--sources-directory", embedded, "--include-tools"]
+        pex += ["--output-file", str(staged)]
         subprocess.run([python, "-m", *pex, "--interpreter-constraint", ">=3.11", "migrid"], check=True)
         return staged.replace(directory / FILE_NAME)
+
+
+def _copy(name: str, directory: Path) -> None:
+    """Copy an installed package with its metadata, in which its licence is."""
+    distribution = _distribution(name)
+    for file in _installed(distribution):
+        target = directory / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(str(distribution.locate_file(file)), target)
+
+
+def _installed(distribution: Distribution) -> Iterator[str]:
+    for file in distribution.files or ():
+        if not {"..", "__pycache__"} & set(file.parts):
+            yield str(file)
+
+
+def _distribution(name: str) -> Distribution:
+    try:
+        return Distribution.from_name(name)
+    except PackageNotFoundError:
+        remedy = "run: python -m pip install --requirement requirements.txt"
+        raise FileNotFoundError(f"the Python package {name} is not installed beside Ansible; {remedy}") from None
 
 
 def _files(checkout: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from .privileges import acting_as
 from .store import UserStore, today
 from .undo import UndoFile
 from .users import UserEntry
+from .webdavs import store as webdavs
 
 
 @dataclass
@@ -78,7 +79,7 @@ def _execute(site: Configuration, request: Request) -> Outcome:
         with as_account(site):
             store = stack.enter_context(UserStore(site.user_db_path))
             homes = stack.enter_context(Homes(site.user_home, site.welcome_text))
-            changes = _transact(store, homes, UndoFile(site.user_db_home, homes), request)
+            changes = _transact(site, store, homes, request)
         done = _publish(site, store, account)
     return Outcome(changes, done.changed, done.refused)
 
@@ -90,8 +91,9 @@ def _publish(site: Configuration, store: UserStore, account: Account) -> Publish
     return Published()
 
 
-def _transact(store: UserStore, homes: Homes, undo: UndoFile, request: Request) -> list[Change]:
+def _transact(site: Configuration, store: UserStore, homes: Homes, request: Request) -> list[Change]:
     """Realise the request, or nothing of it. The undo file is only touched under the store's write lock."""
+    undo = UndoFile(site.user_db_home, homes)
     try:
         with store.transaction():
             undo.settle(store.generation)
@@ -102,7 +104,7 @@ def _transact(store: UserStore, homes: Homes, undo: UndoFile, request: Request) 
         with store.transaction():
             undo.settle(store.generation)
     if wanted.erased:
-        _erase(wanted.erased, store, homes)
+        _erase(wanted.erased, site, store, homes)
     return wanted.changes
 
 
@@ -114,12 +116,13 @@ def _apply(wanted: Plan, store: UserStore, homes: Homes, undo: UndoFile) -> None
     store.replace(wanted.removed, wanted.stored, wanted.renamed)
 
 
-def _erase(names: Iterable[Name], store: UserStore, homes: Homes) -> None:
+def _erase(names: Iterable[Name], site: Configuration, store: UserStore, homes: Homes) -> None:
     """Remove the data of users who are gone for good; interrupted, the same request takes it up again."""
     with store.transaction():
         for name in names:
             if not store.select([name.client_id]):
                 homes.remove(name.client_dir)
+                webdavs.forget(site.davs_store, name.client_id)
 
 
 def _account(site: Configuration) -> Account:

@@ -87,6 +87,8 @@ def services(site: Configuration) -> Iterator[Service]:
         yield Service("grid_sftp_subsys", "ssh", address, site.user_sftp_subsys_port)
     if site.enable_ftps:
         yield Service("grid_ftps", "ftps", site.user_ftps_address or site.server_fqdn, site.user_ftps_ctrl_port)
+    if site.enable_davs:
+        yield Service("grid_webdavs", "https", site.user_davs_address or site.server_fqdn, site.user_davs_port)
 
 
 def check(site: Configuration, timeout: float = TIMEOUT_SECONDS) -> Status:

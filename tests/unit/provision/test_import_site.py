@@ -50,6 +50,7 @@ STORAGE = {
     "mig_enable_ftps": True,
     "mig_enable_sftp": True,
     "mig_enable_sftp_subsys": True,
+    "mig_enable_davs": True,
     "mig_enable_hsts": True,
     "mig_enable_openid": True,
     "mig_enable_vhost_certs": True,
@@ -74,6 +75,7 @@ migserver_https_sid_url = https://sid.lab.example.org
 migserver_https_mig_oid_url = https://ext.lab.example.org
 user_sftp_port = 2022
 user_davs_port = 4443
+user_davs_show_port =
 [SITE]
 title = 100%% Grid
 enable_sftp = yes
@@ -146,6 +148,7 @@ def test_a_configuration_file_becomes_variables() -> None:
         "mig_sid_fqdn": "sid.lab.example.org",
         "mig_sid_port": 443,
         "mig_sftp_port": 2022,
+        "mig_davs_port": 4443,
         "mig_title": "100% Grid",
         "mig_enable_sftp": True,
         "mig_oidc_fqdn": "ext.lab.example.org",

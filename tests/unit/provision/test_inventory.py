@@ -118,6 +118,15 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"ftps_certificate_file": "/home/mig/io.pem", "ftps_certificate_key_file": "/etc/acme/io.key"},
         ["ftps_certificate_file: '/home/mig/io.pem' is below a directory that daemons do not see"],
     ),
+    "davs_port_twice": (
+        {"mig_enable_davs": True, "mig_davs_port": 2222},
+        ["mig_davs_port: 2222 is the port of mig_sftp_port (SFTP) too"],
+    ),
+    "no_davs_address": ({"mig_davs_address": "eth0"}, ["mig_davs_address: 'eth0' is not an address", "192.0.2.1"]),
+    "half_a_certificate": (
+        {"webdavs_certificate_file": "/etc/acme/io.pem"},
+        ["webdavs_certificate_key_file: is missing though webdavs_certificate_file is given"],
+    ),
     "no_access_name": ({"mig_io_fqdn": None}, ["mig_io_fqdn: is missing though mig_enable_sftp is true"]),
     "provider_without_name": ({"mig_enable_openid": True}, ["mig_oidc_fqdn: is missing though mig_enable_openid"]),
     "name_without_provider": (

@@ -46,6 +46,12 @@ def test_a_release_becomes_a_virtual_environment_without_network_or_pip(checkout
     answer = subprocess.run([tmp_path / "venv/bin/mig", "--version"], capture_output=True, text=True, check=True)
     assert answer.stdout.startswith("mig ")
     assert not (tmp_path / "venv/bin/pip").exists()
+    for name, licence in (("wsgidav", "MIT"), ("defusedxml", "PSF")):
+        where = f"import importlib.metadata as m, {name}; print({name}.__file__, m.metadata('{name}')['License'])"
+        python = [tmp_path / "venv/bin/python", "-c", where]
+        found = subprocess.run(python, env=environment, capture_output=True, text=True, check=True).stdout
+        assert found.startswith(str(tmp_path / "venv"))
+        assert licence in found
 
 
 def test_every_command_of_the_release_is_there() -> None:

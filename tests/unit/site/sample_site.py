@@ -14,6 +14,7 @@ from migrid.site.cli import main
 
 ACCOUNT = 4242
 STATE_DIRECTORIES = (
+    "davs_store",
     "log",
     "mig_system_files",
     "mig_system_run",

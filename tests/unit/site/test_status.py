@@ -212,6 +212,9 @@ def test_services_follow_the_configuration() -> None:
             "user_sftp_subsys_port": 22222,
             "enable_ftps": True,
             "user_ftps_ctrl_port": 8021,
+            "enable_davs": True,
+            "user_davs_address": "io.example.org",
+            "user_davs_port": 4443,
         }
     )
     assert list(status.services(site)) == [
@@ -220,6 +223,7 @@ def test_services_follow_the_configuration() -> None:
         ("grid_sftp", "ssh", NAME, 2222),
         ("grid_sftp_subsys", "ssh", "192.0.2.1", 22222),
         ("grid_ftps", "ftps", NAME, 8021),
+        ("grid_webdavs", "https", "io.example.org", 4443),
     ]
 
 

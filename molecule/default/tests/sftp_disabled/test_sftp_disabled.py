@@ -1,4 +1,4 @@
-"""With mig_enable_sftp, mig_enable_sftp_subsys and mig_enable_ftps false, nothing of them is left; the rest goes on."""
+"""Without SFTP, FTPS and WebDAV nothing of them is left, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.parametrize("port", [2222, 22222, 8021, 8022])
+@pytest.mark.parametrize("port", [2222, 22222, 8021, 8022, 4443])
 def test_nothing_answers(site: Any, port: int) -> None:
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((site.address, port), timeout=10).close()
 
 
 def test_nothing_is_left(host: Any) -> None:
-    for service in ("sftp", "ftps"):
+    for service in ("sftp", "ftps", "webdavs"):
         assert not host.file(f"/etc/migrid/{service}").exists
+        assert not host.file(f"/etc/systemd/system/grid_{service}.service").exists
         assert host.run(f"systemctl cat grid_{service}").rc != 0
-    for path in ("/var/lib/migrid/accounts", "/etc/migrid/certs/io.key"):
+    for path in ("/var/lib/migrid/accounts", "/etc/migrid/certs/davs.key"):
         assert not host.file(path).exists
 
 

@@ -13,7 +13,7 @@ def test_the_host_has_no_failed_unit(host: Any) -> None:
 
 def test_the_daemons_start_with_the_host(host: Any) -> None:
     assert host.service("migrid.target").is_enabled
-    for name in ("apache2", "grid_sftp", "grid_ftps"):
+    for name in ("apache2", "grid_sftp", "grid_ftps", "grid_webdavs"):
         assert host.service(name).is_running, host.run(f"journalctl -u {name} | tail -30").stdout
 
 

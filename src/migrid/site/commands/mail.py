@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from .. import expiry
 from ..access import as_account
-from ..store import today
 from ..configuration import load
 from ..mail import deliver
+from ..store import today
 
 Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from io import BufferedReader, BufferedWriter
 from types import TracebackType
@@ -19,8 +19,8 @@ from .copying import copy
 from .entries import Entry, entry_of
 from .errors import FileError, Kind, errors_of
 from .files import open_for_reading, open_for_writing
-from .handles import opened_directory
-from .paths import RESERVED, Names, is_partial, parse
+from .handles import Place, opened_directory
+from .paths import RESERVED, Names, is_partial, parse, partial_name
 from .removal import remove_any
 from .system import rename_new
 from .trash import Trash
@@ -121,6 +121,11 @@ class Home:
             with self._beneath.changing(new_names) as new:
                 rename_new(old, new)
 
+    def set_modified(self, path: Path, seconds: float) -> None:
+        """Say when a file or directory was modified, in seconds since 1970; of a link, it is the link's own time."""
+        with self._beneath.changing(parse(path)) as place:
+            os.utime(place.name, (seconds, seconds), dir_fd=place.directory, follow_symlinks=False)
+
     def copy(self, source: Path, target: Path) -> None:
         """Copy a file, or a directory with all that is in it, to where nothing is; it appears when it is complete.
 
@@ -131,6 +136,27 @@ class Home:
             if self._beneath.is_top(os.lstat(old.name, dir_fd=old.directory)):
                 raise FileError(Kind.NOT_ALLOWED, names, "is the home itself, which has no place in itself")
             copy(old, new, names)
+
+    @contextmanager
+    def making_room(self, path: Path) -> Iterator[None]:
+        """Have what is at the path out of the way in the block: afterwards it is gone for good.
+
+        When the block fails it is back, unless something else has taken its place.
+        """
+        with self._beneath.changing(parse(path)) as place:
+            aside = Place(place.directory, partial_name())
+            try:
+                rename_new(place, aside)
+            except FileNotFoundError:
+                yield
+                return
+            try:
+                yield
+            except BaseException:
+                with suppress(FileExistsError):
+                    rename_new(aside, place)
+                raise
+            remove_any(aside.name, aside.directory)
 
     def remove(self, path: Path) -> None:
         """Remove a file, or a directory with all that is in it, for good. A link is removed, not what it leads to."""

@@ -30,8 +30,6 @@ from .history import History, path_of
 SERVICES = {
     "sshd": Service.SFTP,
     "proftpd": Service.FTPS,
-    "grid_ftps": Service.FTPS,
-    "grid_webdavs": Service.DAVS,
 }
 """By the name of the PAM stack; that of OpenSSH is fixed."""
 

@@ -38,7 +38,7 @@ def services_with_passwords(site: Configuration) -> dict[Service, str]:
     return {
         service: label
         for service, (label, switches) in PASSWORD_SERVICES.items()
-        if any(getattr(site, switch, False) for switch in switches)
+        if any(getattr(site, switch) for switch in switches)
     }
 
 

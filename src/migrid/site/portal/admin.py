@@ -11,13 +11,12 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from ..store import today
 from ..errors import EntriesError
 from ..logins import second_factor
 from ..signup import deciding
 from ..signup.deciding import DecisionError
 from ..signup.requests import Request, Requests
-from ..store import User, UserStore
+from ..store import User, UserStore, today
 from .account import RefusedError, change
 from .confirmation import confirmed, is_confirmed
 from .context import portal, visitor

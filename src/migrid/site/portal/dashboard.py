@@ -60,7 +60,7 @@ def log_out() -> ResponseReturnValue:
 
 
 def _ways(site: Configuration, login: str) -> list[Way]:
-    return [*_sftp_ways(site, login), *_ftps_ways(site, login)]
+    return [*_sftp_ways(site, login), *_ftps_ways(site, login), *_davs_ways(site, login)]
 
 
 def _sftp_ways(site: Configuration, login: str) -> list[Way]:
@@ -83,4 +83,15 @@ def _ftps_ways(site: Configuration, login: str) -> list[Way]:
     return [
         Way("FTPS", "Copy files where SFTP is not at hand", f"lftp -e '{secure}' -u {login} ftp://{host}:{port}/"),
         Way("curl", "Send one file", f"curl --ssl-reqd --user {login} --upload-file FILE ftp://{host}:{port}/"),
+    ]
+
+
+def _davs_ways(site: Configuration, login: str) -> list[Way]:
+    host, port = site.user_davs_address, site.user_davs_show_port or site.user_davs_port
+    if not site.enable_davs or not host:
+        return []
+    address = f"https://{host}{'' if port == 443 else f':{port}'}/"
+    return [
+        Way("WebDAV", "Have your files as a network drive", address),
+        Way("curl", "Send one file", f"curl --user {login} --upload-file FILE {address}"),
     ]

@@ -8,13 +8,12 @@ from datetime import date, timedelta
 
 from .. import mail
 from ..access import as_account
-from ..store import today
 from ..configuration import Configuration
 from ..errors import MigError
 from ..logins.attempt import Method
 from ..proofs import Proof
 from ..reconcile import reconcile
-from ..store import UserStore
+from ..store import UserStore, today
 from ..users import UserEntry
 from .requests import Request, Requests
 

@@ -21,7 +21,7 @@ from hostile_home import (
 )
 
 from migrid.site.errors import HomeError
-from migrid.site.homes import EntryKind, Home, Homes, Kind
+from migrid.site.homes import EntryKind, FileError, Home, Homes, Kind
 
 
 def test_five_thousand_entries_are_listed_at_once(home: Home, path: Path) -> None:
@@ -115,6 +115,19 @@ def test_nothing_is_moved_or_copied_over_something(home: Home) -> None:
         assert refusal(lambda act=act, old=old, new=new: act(old, new)).kind == Kind.EXISTS
     assert read(home, "two") == b"two"
     assert home.listing().keys() == {"one", "two", "one.d", "two.d"}
+
+
+def test_what_makes_room_is_gone_afterwards_or_back_when_that_fails(home: Home, path: Path) -> None:
+    make_files(path, {"file": "old", "dir/file": "old", "new": "new"})
+    with home.making_room("file"):
+        assert "file" not in home.listing()
+        home.move("new", "file")
+    with pytest.raises(FileError, match="does not exist"), home.making_room("dir"):
+        home.move("nothing", "dir")
+    assert contents(path) == {"file": b"new", "dir": None, "dir/file": b"old"}
+    with home.making_room("nothing"), home.making_room("dir"):
+        pass
+    assert contents(path) == {"file": b"new"}
 
 
 def test_a_directory_into_itself(home: Home) -> None:

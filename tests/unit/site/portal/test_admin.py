@@ -11,13 +11,12 @@ from flask.testing import FlaskClient
 from portal_browser import ADA, BO, Browser
 from sample_site import ACCOUNT, SampleSite
 
-from migrid.site.store import today
 from migrid.site.configuration import load
 from migrid.site.logins import Method, second_factor, totp
 from migrid.site.portal.application import build
 from migrid.site.privileges import acting_as
 from migrid.site.signup.requests import Request, Requests
-from migrid.site.store import User, UserStore
+from migrid.site.store import User, UserStore, today
 
 EVE = "/C=DK/ST=NA/L=NA/O=Example/OU=NA/CN=Eve Example/emailAddress=eve@example.org"
 MAX = "/C=DK/ST=NA/L=NA/O=Example, Inc/OU=NA/CN=Max Example/emailAddress=max@example.org"

@@ -10,9 +10,9 @@ from sample_site import SampleSite
 from signup_site import Configure, Mailbox
 
 from migrid.site import mail
-from migrid.site.store import today
 from migrid.site.configuration import Configuration, load
 from migrid.site.errors import MigError
+from migrid.site.store import today
 
 
 @pytest.fixture

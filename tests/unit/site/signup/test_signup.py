@@ -12,11 +12,10 @@ from flask import Flask
 from sample_site import SampleSite
 from signup_site import ADMINISTRATOR, EVE, FORM, PASSWORD, Configure, Mailbox, Person
 
-from migrid.site.store import today
 from migrid.site.configuration import load
 from migrid.site.logins import Attempt, Logins, Method, Reason, Service
 from migrid.site.portal.application import build as build_portal
-from migrid.site.store import User, UserStore
+from migrid.site.store import User, UserStore, today
 
 OPENID = {
     "MIG_LOGIN_METHOD": "extoidc",

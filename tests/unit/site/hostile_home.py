@@ -100,6 +100,7 @@ CHANGING: dict[str, Callable[[Home, str], object]] = {
     "create": lambda home, path: home.create(path).commit(),
     "replace": lambda home, path: write(home, path, b"overwritten"),
     "resume": append,
+    "set_modified": lambda home, path: home.set_modified(path, 1),
     "make_directory": lambda home, path: home.make_directory(path),
     "move from": lambda home, path: home.move(path, "moved"),
     "move to": lambda home, path: home.move("docs/file", path),
