@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import values
-from .errors import ConfigurationError, shown
+from .errors import ConfigurationError, PrivilegeError, shown
 from .values import WrongValueError, optional
 
 DEFAULT_PATH = Path("/opt/migrid/server/MiGserver.conf")
@@ -168,6 +168,8 @@ class Configuration:
     def _store_status(self) -> os.stat_result:
         try:
             return self.user_db_home.stat()
+        except PermissionError as error:
+            raise PrivilegeError(f"cannot look at {self.user_db_home}; run it as root: sudo mig …") from error
         except OSError as error:
             raise ConfigurationError(
                 f"{self.path}: [GLOBAL] user_db_home: cannot use {self.user_db_home}: "

@@ -59,9 +59,7 @@ def test_the_password_comes_on_standard_input(door: Door, password: str, status:
     assert words(door) == [f"sftp password ada@example.org 192.0.2.1 {'wrong' if status else 'granted'}"]
 
 
-@pytest.mark.parametrize(
-    ("stack", "service"), [("sshd", "sftp"), ("proftpd", "ftps"), ("grid_ftps", "ftps"), ("grid_webdavs", "davs")]
-)
+@pytest.mark.parametrize(("stack", "service"), [("sshd", "sftp"), ("proftpd", "ftps")])
 def test_the_pam_stack_names_the_service(door: Door, stack: str, service: str) -> None:
     assert mig_login(door, PASSWORD.encode(), PAM_SERVICE=stack, **AUTH).returncode == 0
     assert words(door) == [f"{service} password ada@example.org 192.0.2.1 granted"]

@@ -12,7 +12,7 @@ from portal_browser import ADA, BO, Browser
 from sample_site import ACCOUNT, SampleSite
 
 from migrid.site.configuration import load
-from migrid.site.logins import Method, second_factor, totp
+from migrid.site.logins import Logins, Method, Service, second_factor, totp
 from migrid.site.portal.application import build
 from migrid.site.privileges import acting_as
 from migrid.site.signup.requests import Request, Requests
@@ -109,7 +109,8 @@ def test_a_suspended_user_is_out_until_let_in_again(admin: Browser, bo: Browser,
     assert "Let in again" in page
     assert logins_on(admin.get("migadmin.py?state=suspended").text) == ["bo@example.org"]
     assert bo.get("dashboard.py").status_code == 403
-    assert "bo@example.org" not in (sample_site.accounts / "passwd").read_text()
+    with acting_as(ACCOUNT, ACCOUNT):
+        assert not Logins(load(sample_site.conf)).still(BO, Service.SFTP, Method.PUBLIC_KEY)
     admin.post("reactivateuser.py", {"user": BO})
     assert bo.get("dashboard.py").status_code == 200
 
