@@ -167,8 +167,8 @@ def test_a_key_and_a_password_of_one_service_open_it_at_once(page: Page, tmp_pat
         assert time.monotonic() < deadline, "the key does not count"
 
     page.get_by_text("A password of its own for SFTP").click()
-    page.get_by_label("New password", exact=True).last.fill("Other-Pass-02")
-    page.get_by_label("New password again").last.fill("Other-Pass-02")
+    page.locator("#service-sftp-new").fill("Other-Pass-02")
+    page.locator("#service-sftp-again").fill("Other-Pass-02")
     page.get_by_role("button", name="Set it for SFTP").click()
     expect(page.get_by_role("status")).to_have_text("The service has a password of its own.")
     shot(page, "settings")

@@ -19,6 +19,11 @@ def test_tls_is_as_mozilla_recommends(site: Any, tmp_path: Path, way_in: str) ->
     scan_tls(site, tmp_path, f"{site.variables[f'mig_{way_in}_fqdn']}:443")
 
 
+@pytest.mark.parametrize("port", [8022, 4443])
+def test_tls_of_the_access_services_is_as_mozilla_recommends(site: Any, tmp_path: Path, port: int) -> None:
+    scan_tls(site, tmp_path, f"{site.variables['mig_io_fqdn']}:{port}")
+
+
 def test_ssh_has_no_weak_algorithm(site: Any) -> None:
     command = [SCANNERS / "ssh-audit", "--skip-rate-test", "--json"]
     command += ["--port", str(site.variables["mig_sftp_port"]), site.address]
@@ -29,11 +34,11 @@ def test_ssh_has_no_weak_algorithm(site: Any) -> None:
     assert not report["cves"]
 
 
-def scan_tls(site: Any, directory: Path, server: str, *options: str) -> None:
+def scan_tls(site: Any, directory: Path, server: str) -> None:
     """Fail with what sslyze finds on `server`, a name and a port."""
     host, _, port = server.partition(":")
     report = directory / "report.json"
-    command = [SCANNERS / "sslyze", "--mozilla_config", "intermediate", "--json_out", report, *options]
+    command = [SCANNERS / "sslyze", "--mozilla_config", "intermediate", "--json_out", report]
     trusted = ["--certinfo", "--certinfo_ca_file", site.authority]
     target = f"{host}:{port}{{{site.address}}}"
     scan = subprocess.run([*command, *trusted, target], capture_output=True, text=True, check=False)

@@ -55,7 +55,7 @@ def test_the_status_page_says_what_answers(site: Any, host: Any) -> None:
     assert "grid_sftp" in page.stdout
     status = json.loads(site.get(f"https://{name}/status/status.json").stdout)
     assert [service["name"] for service in status["services"] if not service["up"]] == []
-    assert len(status["services"]) == 5
+    assert len(status["services"]) == 7
 
 
 def test_the_page_of_the_ways_in_leads_to_each(site: Any) -> None:

@@ -15,10 +15,12 @@ from ..logins import Service, second_factor
 from ..passwords import check_policy, parse_policy
 from . import qr, sessions
 from .account import RefusedError, change, has_web_password, may_have_password, services_with_passwords
+from .browsers import browser_name
 from .confirmation import check_password, confirmed, is_confirmed
 from .context import portal, visitor
 
 routes = Blueprint("settings", __name__)
+routes.add_app_template_filter(browser_name)
 
 SENTENCES = {
     "key_added": "The key counts from now on.",
