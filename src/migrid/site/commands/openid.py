@@ -29,6 +29,6 @@ def run(args: argparse.Namespace) -> int:
     site = load(args.conf)
     settings = Settings.of_site(site)
     with as_account(site):
-        name = Keys(settings.directory, settings.keys_kept_seconds).rotate()
+        name = Keys(settings.keys_directory, settings.keys_kept_seconds).rotate()
     print(f"The key {name} signs from now on.")
     return 0

@@ -137,6 +137,7 @@ class Keys:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise self._failure(error) from error

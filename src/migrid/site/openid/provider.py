@@ -47,7 +47,7 @@ class Provider:
         self.grants = Grants(store, clock)
         self.notices = Notices(store)
         self.second_steps = SecondSteps(clock)
-        self.keys = Keys(settings.directory, settings.keys_kept_seconds, clock)
+        self.keys = Keys(settings.keys_directory, settings.keys_kept_seconds, clock)
         self.keys.make()
 
     def user_of(self, session: Session) -> User | None:

@@ -15,7 +15,7 @@ ID_TOKEN_SECONDS = 600
 
 @dataclass(frozen=True)
 class Settings:
-    """`directory` is the provider's own: its database and its signing keys; nobody else reads it."""
+    """`directory` has the database of sessions, and in a directory of their own the keys, which nobody else reads."""
 
     issuer: str
     directory: Path
@@ -40,6 +40,11 @@ class Settings:
             support_email=site.support_email,
             style_sheet=site.static_css,
         )
+
+    @property
+    def keys_directory(self) -> Path:
+        """Where the signing keys are."""
+        return self.directory / "keys"
 
     @property
     def keys_kept_seconds(self) -> int:

@@ -17,7 +17,7 @@ def made_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("keys")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keys, "KEY_BITS", 1024)
-        keys.Keys(directory, 60).make()
+        keys.Keys(directory / "keys", 60).make()
     return directory
 
 

@@ -262,7 +262,7 @@ def test_apache_lets_users_in_and_out(whole_site: WholeSite) -> None:
 def test_logins_go_on_after_the_keys_were_rotated(whole_site: WholeSite) -> None:
     site, curl = whole_site, Curl(whole_site)
     assert curl.log_in(site, "ada@example.org").body == "the portal", site.log()
-    Keys(site.sample.state / "openid_store", 43200).rotate()
+    Keys(site.sample.state / "openid_store/keys", 43200).rotate()
     other = Curl(site)
     assert other.log_in(site, "ada@example.org").body == "the portal", site.log()
     assert len(json.loads(curl.get(f"{site.issuer}jwks").body)["keys"]) == 2

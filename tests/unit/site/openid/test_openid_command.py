@@ -15,7 +15,7 @@ def test_rotate_keys_is_done_as_the_account_of_the_site(sample_site: SampleSite)
     sample_site.configure(globals_text=ISSUER)
     directory = sample_site.state / "openid_store"
     os.chown(directory, ACCOUNT, ACCOUNT)
-    file = directory / "signing-keys.json"
+    file = directory / "keys/signing-keys.json"
     for expected in (1, 2):
         output = sample_site.inside("openid", "rotate-keys")
         keys = json.loads(file.read_text())["keys"]

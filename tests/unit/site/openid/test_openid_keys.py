@@ -30,7 +30,7 @@ def test_only_public_parts_are_published(site: OpenidSite) -> None:
 
 
 def test_the_file_is_readable_by_the_daemon_only(directory: Path) -> None:
-    assert stat.S_IMODE((directory / FILE_NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((directory / "keys" / FILE_NAME).stat().st_mode) == 0o600
 
 
 def test_the_first_key_is_made_once(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_new_key_signs_and_the_old_one_counts_until_nothing_needs_it(site: Ope
     browser = site.browser()
     old_token = browser.tokens()["id_token"]
     (old,) = names(site)
-    new = Keys(site.directory, KEPT, site.clock).rotate()  # as the command mig does, in another process
+    new = Keys(site.directory / "keys", KEPT, site.clock).rotate()  # as the command mig does, in another process
     assert names(site) == [old, new]
     assert header_of(browser.tokens()["id_token"])["kid"] == new
     site.clock.move(KEPT - 60)
@@ -56,23 +56,23 @@ def test_a_new_key_signs_and_the_old_one_counts_until_nothing_needs_it(site: Ope
 
 
 def test_a_key_that_no_longer_signs_loses_its_private_part(directory: Path, clock: Clock) -> None:
-    keys = Keys(directory, KEPT, clock)
+    keys = Keys(directory / "keys", KEPT, clock)
     old = keys.public()["keys"][0]["kid"]
     keys.rotate()
-    entries = {entry["kid"]: entry for entry in json.loads((directory / FILE_NAME).read_text())["keys"]}
+    entries = {entry["kid"]: entry for entry in json.loads((directory / "keys" / FILE_NAME).read_text())["keys"]}
     assert not {"d", "p", "q", "dp", "dq", "qi"} & set(entries[old])
     clock.move(KEPT + 1)
     keys.rotate()
-    assert old not in (directory / FILE_NAME).read_text()
+    assert old not in (directory / "keys" / FILE_NAME).read_text()
 
 
 def test_a_damaged_file_is_an_error_and_stays(directory: Path, clock: Clock) -> None:
-    (directory / FILE_NAME).write_text('{"keys": []}')
-    keys = Keys(directory, KEPT, clock)
+    (directory / "keys" / FILE_NAME).write_text('{"keys": []}')
+    keys = Keys(directory / "keys", KEPT, clock)
     for operation in (keys.public, keys.rotate, lambda: keys.sign({})):
         with pytest.raises(StoreError, match="signing-keys"):
             operation()
-    assert (directory / FILE_NAME).read_text() == '{"keys": []}'
+    assert (directory / "keys" / FILE_NAME).read_text() == '{"keys": []}'
 
 
 def encoded(value: object) -> str:
@@ -80,7 +80,7 @@ def encoded(value: object) -> str:
 
 
 def test_a_token_that_the_provider_did_not_sign_is_none(directory: Path, clock: Clock) -> None:
-    keys = Keys(directory, KEPT, clock)
+    keys = Keys(directory / "keys", KEPT, clock)
     token = keys.sign({"sub": "ada"})
     assert keys.verify(token) == {"sub": "ada"}
     header, claims, signature = token.split(".")
@@ -99,4 +99,4 @@ def test_a_token_that_the_provider_did_not_sign_is_none(directory: Path, clock: 
 
 @given(text=st.text() | st.text("AZaz09_-.", max_size=60))
 def test_no_text_makes_the_check_fail(made_keys: Path, text: str) -> None:
-    assert Keys(made_keys, KEPT).verify(text) is None
+    assert Keys(made_keys / "keys", KEPT).verify(text) is None
