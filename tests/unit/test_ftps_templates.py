@@ -78,7 +78,7 @@ class Server:
 
     def certify(self, *key: str) -> None:
         kind = ["-x509", "-newkey", *key, "-nodes", "-days", "2", "-subj", "/CN=io.mig.test"]
-        files = ["-keyout", str(self.directory / "io.key"), "-out", str(self.directory / "io.crt")]
+        files = ["-keyout", str(self.directory / "ftps.key"), "-out", str(self.directory / "ftps.crt")]
         subprocess.run(["openssl", "req", *kind, *files], check=True, capture_output=True)
 
 
