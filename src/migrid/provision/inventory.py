@@ -217,6 +217,8 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "mig_sftp_subsys_port": kinds.port,
     "mig_ftps_address": kinds.optional(_ip_address),
     "mig_ftps_ctrl_port": kinds.port,
+    "mig_sftp_show_port": kinds.optional(kinds.port),
+    "mig_sftp_subsys_show_port": kinds.optional(kinds.port),
     "mig_ftps_ctrl_show_port": kinds.optional(kinds.port),
     "mig_ftps_pasv_ports": kinds.port_range,
     "mig_davs_address": kinds.optional(_ip_address),

@@ -67,7 +67,10 @@ def _sftp_ways(site: Configuration, login: str) -> list[Way]:
     host = site.user_sftp_address
     if not host or not (site.enable_sftp or site.enable_sftp_subsys):
         return []
-    port = site.user_sftp_port if site.enable_sftp else site.user_sftp_subsys_port
+    if site.enable_sftp:
+        port = site.user_sftp_show_port or site.user_sftp_port
+    else:
+        port = site.user_sftp_subsys_show_port or site.user_sftp_subsys_port
     remote = f":sftp,host={host},port={port},user={login}"
     return [
         Way("SFTP", "Copy files", f"sftp -P {port} {login}@{host}"),

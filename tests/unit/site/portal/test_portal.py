@@ -46,10 +46,10 @@ def test_the_dashboard_says_who_you_are_and_how_you_came_in(ada: Browser) -> Non
 
 def test_the_dashboard_says_how_to_connect(sample_site: SampleSite, client: FlaskClient) -> None:
     names = [f"user_{service}_address = io.example.org" for service in ("sftp", "ftps", "davs")]
-    ports = ["user_ftps_show_ctrl_port = 21", "user_davs_show_port = 443"]
+    ports = ["user_sftp_show_port = 22", "user_ftps_show_ctrl_port = 21", "user_davs_show_port = 443"]
     sample_site.configure("\n".join([*names, *ports]), "enable_ftps = True\nenable_davs = True")
     page = Browser(build(load(sample_site.conf)).test_client(), ADA).get("dashboard.py").text
-    assert "sftp -P 2222 ada@example.org@io.example.org" in page
+    assert "sftp -P 22 ada@example.org@io.example.org" in page
     assert "-u ada@example.org ftp://io.example.org:21/" in page
     assert "curl --ssl-reqd --user ada@example.org" in page
     assert "<code>https://io.example.org/</code>" in page
