@@ -44,7 +44,8 @@ class Site:
 
     def get(self, url: str, *options: str) -> subprocess.CompletedProcess[str]:
         """Ask with curl, which verifies the certificate against the site's authority."""
-        names = [self.variables[f"mig_{way}_fqdn"] for way in ("public", "sid", "oidc", "cert")]
+        ways = ("public", "sid", "oidc", "cert", "ext_oidc", "ext_cert")
+        names = [self.variables[f"mig_{way}_fqdn"] for way in ways]
         resolve = [f"{name}:{port}:{self.address}" for name in names for port in (80, 443)]
         known = [word for entry in resolve for word in ("--resolve", entry)]
         trusted = ["--cacert", str(self.authority)]

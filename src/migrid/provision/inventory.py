@@ -133,6 +133,13 @@ def _seen_file(value: str) -> Path:
     return path
 
 
+def _page(value: str) -> str:
+    """The address of a page of another site, by name or by number."""
+    if not re.fullmatch(r"https?://[\w.:\[\]-]+(/[!-~]*)?", value, re.ASCII):
+        raise WrongValueError("is not the address of a page", "write one such as https://id.example.org/authorize")
+    return value
+
+
 def _title(value: str) -> str:
     """A name that is shown on pages."""
     if not value.strip() or not value.isprintable() or len(value) > 200:
@@ -202,10 +209,10 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "mig_ext_cert_port": kinds.port,
     "mig_ext_oidc_port": kinds.port,
     "mig_ext_oidc_title": _title,
-    "mig_ext_oidc_provider_meta_url": kinds.optional(kinds.url),
-    "mig_ext_oidc_provider_authorization_endpoint": kinds.optional(kinds.url),
-    "mig_ext_oidc_provider_token_endpoint": kinds.optional(kinds.url),
-    "mig_ext_oidc_provider_user_info_endpoint": kinds.optional(kinds.url),
+    "mig_ext_oidc_provider_meta_url": kinds.optional(_page),
+    "mig_ext_oidc_provider_authorization_endpoint": kinds.optional(_page),
+    "mig_ext_oidc_provider_token_endpoint": kinds.optional(_page),
+    "mig_ext_oidc_provider_user_info_endpoint": kinds.optional(_page),
     "mig_oidc_port": kinds.port,
     "mig_openid_session_lifetime": _count,
     "mig_wsgi_procs": _count,

@@ -165,6 +165,14 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"mig_ext_oidc_fqdn": "ext.mig.test", "mig_ext_oidc_client_id": "mig"},
         ["mig_ext_oidc_provider_meta_url: is missing", "or mig_ext_oidc_provider_issuer and"],
     ),
+    "no_address_of_a_provider": (
+        {
+            "mig_ext_oidc_fqdn": "ext.mig.test",
+            "mig_ext_oidc_client_id": "site",
+            "mig_ext_oidc_provider_meta_url": "id.example.net",
+        },
+        ["mig_ext_oidc_provider_meta_url: 'id.example.net' is not the address of a page", "such as https://"],
+    ),
     "no_client": (
         {"mig_ext_oidc_fqdn": "ext.mig.test", "mig_ext_oidc_provider_meta_url": "https://id.example.net/meta"},
         ["mig_ext_oidc_client_id: is missing; give the name"],
@@ -268,7 +276,15 @@ def test_a_good_inventory_goes_on_to_the_host(
     run: Callable[[dict[str, Any]], subprocess.CompletedProcess[str]],
 ) -> None:
     off = {"mig_enable_freeze": False, "mig_enable_cloud": "no", "mig_ftps_pasv_ports": "8100:8400", "mig_hg_path": ""}
-    result = run({"good": GOOD | off | given(certificate=CERTIFICATE, private_key=KEY_TEXT)})
+    others = {
+        "mig_ext_cert_fqdn": "cert.mig.test",
+        "apache_ext_cert_authority": CERTIFICATE,
+        "mig_ext_oidc_fqdn": "ext.mig.test",
+        "mig_ext_oidc_provider_meta_url": "http://192.0.2.1:9480/.well-known/openid-configuration",
+        "mig_ext_oidc_client_id": "site",
+        "mig_login_methods": ["extcert", "extoidc"],
+    }
+    result = run({"good": GOOD | off | others | given(certificate=CERTIFICATE, private_key=KEY_TEXT)})
     assert '"unreachable": true' in result.stdout
 
 

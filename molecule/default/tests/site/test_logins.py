@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import subprocess
 import time
@@ -11,38 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import Browser
 
 USER = "key.user@example.org"
 NAME = "Key User"
 PASSWORD = "Sample-Pass-02"
 PASSPHRASE = "Sample-Passphrase-1"
-Answer = subprocess.CompletedProcess[str]
-
-
-class Browser:
-    """Follows redirects, keeps cookies and sends forms."""
-
-    def __init__(self, site: Any, jar: Path) -> None:
-        self._site = site
-        self._jar = jar
-
-    def open(self, url: str, *options: str) -> Answer:
-        """The page, with its last address in the last line."""
-        cookies = ["--cookie", str(self._jar), "--cookie-jar", str(self._jar)]
-        answer: Answer = self._site.get(url, "--location", *cookies, "--write-out", "\n%{url_effective}", *options)
-        return answer
-
-    def send(self, page: Answer, **fields: str) -> Answer:
-        """Fill in the first form of a page and send it."""
-        address = page.stdout.splitlines()[-1]
-        form = re.search(r'<form method="post" action="([^"]*)">(.*?)</form>', page.stdout, re.DOTALL)
-        assert form, page.stdout
-        hidden = re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', form[2])
-        values = {name: html.unescape(value) for name, value in hidden} | fields
-        options = [word for name, value in values.items() for word in ("--data-urlencode", f"{name}={value}")]
-        origin = re.match(r"https://[^/]+", address)
-        assert origin
-        return self.open(origin[0] + html.unescape(form[1]), *options)
 
 
 @pytest.fixture
