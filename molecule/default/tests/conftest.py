@@ -49,7 +49,7 @@ class Site:
         resolve = [f"{name}:{port}:{self.address}" for name in names for port in (80, 443)]
         known = [word for entry in resolve for word in ("--resolve", entry)]
         trusted = ["--cacert", str(self.authority)]
-        return run(["curl", "--silent", "--show-error", "--max-time", "20", *trusted, *known, *options, url])
+        return run(["curl", "--silent", "--show-error", "--max-time", "90", *trusted, *known, *options, url])
 
     def sftp(self, login: Login, batch: str, port: int | None = None) -> subprocess.CompletedProcess[str]:
         """Run the lines of ``batch`` in OpenSSH's client."""

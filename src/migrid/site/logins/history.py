@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
+from .. import database_file
 from ..configuration import Configuration
 from ..errors import StoreError
 from .delays import DAY, HOUR, KNOWN_ADDRESS, OWN, STRANGERS, Rule
@@ -109,7 +110,7 @@ class History:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._errors():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            database_file.make(path)
             self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
             try:
                 self._prepare()

@@ -6,7 +6,6 @@ Secrets that users and clients hold are in it as SHA-256 digests only.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import sqlite3
 import threading
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from .. import database_file
 from ..errors import StoreError
 
 FILE_NAME = "openid.db"
@@ -93,7 +93,7 @@ class Store:
         self._turn = threading.Lock()  # so that threads wait for each other, and do not ask SQLite again and again
         with self._errors():
             directory.mkdir(mode=0o700, exist_ok=True)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            database_file.make(self.path)
         self._migrate()
 
     @contextmanager

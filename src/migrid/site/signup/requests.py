@@ -6,7 +6,6 @@ It also counts what came in, by keys such as an address, so that nobody floods t
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import sqlite3
 import time
@@ -15,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from .. import database_file
 from ..configuration import Configuration
 from ..errors import StoreError
 from ..identity import Name, parse_client_id
@@ -149,7 +149,7 @@ class Requests:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            database_file.make(self.path)
             with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 if connection.execute("PRAGMA user_version").fetchone() == (0,):

@@ -7,7 +7,6 @@ property, and it cannot grow beyond `MOST_BYTES`; so what one user does never sl
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .. import database_file
 from ..errors import StoreError
 
 MOST_BYTES = 4 << 20
@@ -97,7 +97,7 @@ class Store:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Hold the write lock; commit at the end, or undo everything on an exception."""
         with self._errors():
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            database_file.make(self._path)
             connection = self._connection()
             connection.execute("BEGIN IMMEDIATE")
             try:

@@ -1,0 +1,30 @@
+"""The file of an SQLite database, made for its owner alone before SQLite opens it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+
+def make(path: Path) -> None:
+    """Make an empty file (0600) where nothing is. Raises OSError, also for what is no file.
+
+    A file that is there is never opened: closing it again would take the locks away that other threads of this
+    process hold on the database, and two could write it at once (fcntl_locking(2); "How To Corrupt An SQLite Database
+    File", 2.2). For the same reason a new file gets its name only when it is closed.
+    """
+    with suppress(FileNotFoundError):
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            return
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    os.close(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    try:
+        with suppress(FileExistsError):
+            os.link(staged, path)
+    finally:
+        staged.unlink()
