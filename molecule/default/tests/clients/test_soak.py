@@ -21,15 +21,20 @@ KEY = PROJECT / "build/sample_user/id_ed25519"
 EACH = 50
 GROWTH = 1.1
 MEMORY = """
-import pathlib, subprocess
+import contextlib, pathlib, subprocess
 def family(pid):
-    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(below for child in children for below in family(child))]
+    with contextlib.suppress(OSError):
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *(below for child in children for below in family(child))]
+    return []
+def size(pid):
+    with contextlib.suppress(OSError):
+        lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return 0
 units = ["apache2", "grid_openid", "grid_sftp", "grid_ftps", "grid_webdavs"]
 main = subprocess.run(["systemctl", "show", "--property=MainPID", "--value", *units], capture_output=True, text=True)
-rollups = [pathlib.Path(f"/proc/{pid}/smaps_rollup") for found in main.stdout.split() for pid in family(found)]
-lines = [line for rollup in rollups for line in rollup.read_text().splitlines() if line.startswith("Pss:")]
-print(sum(int(line.split()[1]) for line in lines))
+print(sum(size(pid) for found in main.stdout.split() for pid in family(found)))
 """
 
 
@@ -53,7 +58,9 @@ class Soak:
         return self._transferred(f"https://{self._name}:4443/davs-{number}", 4443, self.scratch / f"davs-{number}")
 
     def web(self, number: int) -> str:
-        browser, back = Browser(self.site, self.scratch / f"jar-{number}"), self.scratch / f"web-{number}"
+        jar, back = self.scratch / f"jar-{number}", self.scratch / f"web-{number}"
+        jar.unlink(missing_ok=True)
+        browser = Browser(self.site, jar)
         pages = f"https://{self.site.variables['mig_oidc_fqdn']}/wsgi-bin"
         browser.send(browser.open(f"{pages}/dashboard.py"), login=USER, password=PASSWORD)
         page = browser.open(f"{pages}/fileman.py")
