@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,7 @@ def make(path: Path) -> None:
         if stat.S_ISREG(os.lstat(path).st_mode):
             return
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-    staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    staged = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     os.close(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     try:
         with suppress(FileExistsError):
