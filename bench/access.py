@@ -54,7 +54,7 @@ class Curl:
     password: str = field(repr=False)
 
     def batch(self, send: bool, files: Sequence[Path], remote: str) -> subprocess.Popen[str]:
-        lines = ["silent", "show-error", "fail-early", "fail", "insecure", "ssl-reqd"]
+        lines = ["silent", "show-error", "fail-early", "fail", "insecure", "ssl-reqd", "max-time = 120"]
         lines += [f'user = "{self.login}:{self.password}"', 'write-out = "%{stderr}done\\n"']
         for file in files:
             lines.append(f'upload-file = "{file}"' if send else f'output = "{os.devnull}"')
@@ -78,7 +78,7 @@ class Sftp:
         flags = [word for option in (*named, *known) for word in ("-o", option)]
         lines = []
         for file in files:
-            away = f"{self.directory}{remote}-{file.name}"
+            away = f"{self.directory}sftp-{remote}-{file.name}"
             lines.append(f"put {file} {away}" if send else f"get {away} {os.devnull}")
             lines += ["!echo done >&2"] if file is files[0] or file is files[-1] else []
         return started(["sftp", "-F", "none", *flags, "-P", str(self.port), "-b", "-", self.address], lines, {})

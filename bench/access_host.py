@@ -28,7 +28,7 @@ CONF = Path("/etc/migrid/migserver/MiGserver.conf")
 LOGIN = "bench.access@example.org"
 PACKAGES = ("nginx", "vsftpd")
 PORTS = {"openssh": 2299, "vsftpd": 2298, "nginx": 2297, "apache": 2296}
-PASSIVE = (20000, 20400)
+PASSIVE = (20000, 39999)
 MANY = "bench.many"
 
 VSFTPD = """\
