@@ -18,12 +18,13 @@ def permission(user: User, service: Service, method: Method, today: date, ways_i
         return Reason.SUSPENDED
     if user.is_expired(today):
         return Reason.EXPIRED
-    if not user.own_credentials(service).enabled or not _is_way_in(user, service, method, ways_in):
+    if not user.own_credentials(service).enabled or not is_way_in(user, service, method, ways_in):
         return Reason.NOT_ALLOWED
     return Reason.GRANTED
 
 
-def _is_way_in(user: User, service: Service, method: Method, ways_in: Collection[str]) -> bool:
+def is_way_in(user: User, service: Service, method: Method, ways_in: Collection[str]) -> bool:
+    """Whether site and user let the user into the service by this method, as long as the user may log in at all."""
     if method is Method.PUBLIC_KEY:
         return service is Service.SFTP
     if method is Method.PASSWORD and service is Service.WEB:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..configuration import Configuration
 from ..errors import MigError
 from ..logins import Method, Service
+from ..logins.permission import is_way_in
 from ..plan import UpdatePassword
 from ..reconcile import reconcile
 from ..store import User
@@ -44,14 +45,14 @@ def services_with_passwords(site: Configuration) -> dict[Service, str]:
 
 def may_have_password(site: Configuration, user: User) -> bool:
     """Whether a password of this user would open anything."""
-    on_the_web = site.enable_openid and _is_way_in(user)
+    on_the_web = site.enable_openid and _is_way_in(site, user)
     return on_the_web or bool(services_with_passwords(site))
 
 
-def has_web_password(user: User) -> bool:
+def has_web_password(site: Configuration, user: User) -> bool:
     """Whether the user can prove by a password, on the web, who it is."""
-    return bool(user.credentials(Service.WEB).password_hash) and _is_way_in(user)
+    return bool(user.credentials(Service.WEB).password_hash) and _is_way_in(site, user)
 
 
-def _is_way_in(user: User) -> bool:
-    return not user.login_methods or Method.MIGOIDC in user.login_methods
+def _is_way_in(site: Configuration, user: User) -> bool:
+    return is_way_in(user, Service.WEB, Method.PASSWORD, site.login_methods)

@@ -31,7 +31,7 @@ View = Callable[[], ResponseReturnValue]
 def is_confirmed() -> bool:
     """Whether it is certain enough that the user, and nobody at an open browser, sits there."""
     found = visitor()
-    if not has_web_password(found.user):
+    if not has_web_password(portal().site, found.user):
         return True
     if found.method is Method.MIGOIDC and _logged_in_at() > time.time() - SECONDS:
         return True

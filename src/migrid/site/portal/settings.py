@@ -89,7 +89,7 @@ def set_password() -> ResponseReturnValue:
     if not may_have_password(site, user):
         raise RefusedError("This account may not have a password.", 403)
     password = _new_password()
-    if has_web_password(user):
+    if has_web_password(site, user):
         check_password()
     own = {Service.WEB: {"password_hash": ""}} if user.own_credentials(Service.WEB).password_hash else {}
     change(site, user, password=password, services=own)
@@ -175,7 +175,7 @@ def _page(**said: str) -> str:
             for service, label in services_with_passwords(site).items()
         ],
         "may_have_password": may_have_password(site, user),
-        "has_password": has_web_password(user),
+        "has_password": has_web_password(site, user),
         "may_have_factor": _may_have_second_factor(),
         "must_have_factor": site.twofactor_is_mandatory,
         "has_factor": second_factor.is_in_use(site, user.client_id),
@@ -191,7 +191,7 @@ def _secret_page(secret: str, problem: str = "") -> str:
 
 
 def _may_have_second_factor() -> bool:
-    return portal().site.enable_twofactor and has_web_password(visitor().user)
+    return portal().site.enable_twofactor and has_web_password(portal().site, visitor().user)
 
 
 def _service() -> Service:

@@ -280,3 +280,15 @@ def test_who_came_with_a_certificate_can_set_the_first_password(
     attempt = Attempt(Service.WEB, Method.MIGOIDC, "eve@example.org", "192.0.2.9")
     assert Logins(load(sample_site.conf)).by_password(attempt, OTHER_PASSWORD).granted
     assert "The present password is wrong." in browser.post("password.py", new).text
+
+
+def test_a_password_that_the_site_takes_nowhere_on_the_web_is_not_asked_for(
+    sample_site: SampleSite, client: FlaskClient, user_now: Callable[[], User], tmp_path: Path
+) -> None:
+    assert user_now().password_hash
+    sample_site.configure("", "enable_openid = True\nlogin_methods = migcert")
+    command = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", tmp_path / "key", "-subj", ADA]
+    certificate = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    browser = Browser(build(load(sample_site.conf)).test_client(), ADA, "migcert")
+    browser.show(certificate)
+    assert "present_password" not in browser.get("settings.py").text
