@@ -77,6 +77,12 @@ class User:
     def is_expired(self, today: date) -> bool:
         return self.expire is not None and self.expire <= today
 
+    def state(self, today: date) -> str:
+        """`suspended`, `expired` or `present`: what lists of users show."""
+        if self.suspended:
+            return "suspended"
+        return "expired" if self.is_expired(today) else "present"
+
     def own_credentials(self, service: str) -> Credentials:
         """What the user has at a service only."""
         return next((own for own in self.services if own.service == service), Credentials(service))

@@ -64,7 +64,7 @@ def _expires_within(expire: date | None, args: argparse.Namespace) -> bool:
 def _record(user: User, site: Configuration, second_factor: bool) -> dict[str, object]:
     return {
         "alias": user.alias,
-        "state": _state(user),
+        "state": user.state(today()),
         "expire": user.expire.isoformat() if user.expire else "",
         **{field: getattr(user.name, field) for field in NAME_FIELDS},
         "comment": user.comment,
@@ -81,9 +81,3 @@ def _record(user: User, site: Configuration, second_factor: bool) -> dict[str, o
 
 def _service_record(own: Credentials) -> dict[str, object]:
     return {"enabled": own.enabled, "has_password": bool(own.password_hash), "public_keys": list(own.public_keys)}
-
-
-def _state(user: User) -> str:
-    if user.suspended:
-        return "suspended"
-    return "expired" if user.is_expired(today()) else "present"

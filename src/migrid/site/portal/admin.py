@@ -195,13 +195,7 @@ def _found(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _row(user: User, with_factor: Set[str], day: date) -> Row:
-    return Row(user, _state(user, day), user.client_id in with_factor)
-
-
-def _state(user: User, day: date) -> str:
-    if user.suspended:
-        return "suspended"
-    return "expired" if user.is_expired(day) else "present"
+    return Row(user, user.state(day), user.client_id in with_factor)
 
 
 def _user() -> User:
