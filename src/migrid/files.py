@@ -1,13 +1,17 @@
-"""How a file is written that must never be seen half: as a new one, which the caller then renames over the live one."""
+"""Files that must never be seen half, and directories that one process at a time works in."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 def write_new(path: Path, content: bytes, mode: int, uid: int = -1, gid: int = -1) -> None:
-    """Write a new file, with its owner and mode, so that it survives a power cut. What a crash left there is removed.
+    """Write a new file, which the caller then renames over the live one, with its owner and mode, so that it survives a
+    power cut. What a crash left there is removed.
 
     ``mode`` is the number that chmod takes; an id of -1 is the caller's. No symbolic link is followed, and until the
     content is complete nobody else can read it. Raises OSError.
@@ -20,3 +24,28 @@ def write_new(path: Path, content: bytes, mode: int, uid: int = -1, gid: int = -
         os.fchmod(descriptor, mode)
         stream.flush()
         os.fsync(descriptor)
+
+
+def make_once(path: Path, content: bytes) -> None:
+    """Make a file (0600) with this content where nothing is; whoever comes first wins. Raises OSError.
+
+    The file gets its name when it is complete and closed.
+    """
+    staged = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    write_new(staged, content, 0o600)
+    try:
+        with suppress(FileExistsError):
+            os.link(staged, path)
+    finally:
+        staged.unlink()
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Have a directory to oneself among those who ask for it so (flock(2)). Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -9,17 +9,15 @@ its user out.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ..files import write_new
+from ..files import locked, write_new
 from .errors import shown
 from .identity import is_alias
 from .keys import TYPES
@@ -74,7 +72,7 @@ def publish(store: UserStore, account: Account, directory: Path) -> Published:
     """
     if not directory.is_dir():
         return Published()
-    with _lock(directory):
+    with locked(directory):
         if is_published(store, account, directory):
             return Published()
         old_stamp = _read_stamp(directory)
@@ -207,13 +205,3 @@ def _write(path: Path, text: str, mode: int, gid: int = 0) -> None:
     staged = path.with_name(_STAGED)
     write_new(staged, text.encode(), mode, 0, gid)
     staged.replace(path)
-
-
-@contextmanager
-def _lock(directory: Path) -> Iterator[None]:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -8,6 +8,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from ..files import make_once
+
 
 def make(path: Path) -> None:
     """Make an empty file (0600) where nothing is. Raises OSError, also for what is no file.
@@ -20,10 +22,4 @@ def make(path: Path) -> None:
         if stat.S_ISREG(os.lstat(path).st_mode):
             return
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-    staged = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
-    os.close(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    try:
-        with suppress(FileExistsError):
-            os.link(staged, path)
-    finally:
-        staged.unlink()
+    make_once(path, b"")

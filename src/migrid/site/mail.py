@@ -7,9 +7,7 @@ there: systemd runs it when something was added, and from time to time.
 from __future__ import annotations
 
 import email.policy
-import fcntl
 import logging
-import os
 import secrets
 import smtplib
 import ssl
@@ -21,7 +19,7 @@ from email.parser import BytesParser
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 
-from ..files import write_new
+from ..files import locked, write_new
 from .configuration import Configuration
 from .errors import MigError
 from .values import DISPLAY_NAME
@@ -106,12 +104,8 @@ def _is_permanent(error: Exception) -> bool:
 @contextmanager
 def _queue(directory: Path) -> Iterator[list[Path]]:
     """The messages, the oldest first, for one process at a time."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(directory):
         yield sorted(path for path in directory.glob(f"*{SUFFIX}") if not path.name.startswith("."))
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -6,9 +6,7 @@ until nothing that it signed is needed any more.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +17,7 @@ from typing import Any
 from authlib.jose import JsonWebSignature, RSAKey
 from authlib.jose.errors import JoseError
 
-from ...files import write_new
+from ...files import locked, write_new
 from ..errors import StoreError
 
 ALGORITHM = "RS256"
@@ -138,16 +136,10 @@ class Keys:
     def _locked(self) -> Iterator[None]:
         try:
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            with locked(self.path.parent):
+                yield
         except OSError as error:
             raise self._failure(error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        except OSError as error:
-            raise self._failure(error) from error
-        finally:
-            os.close(descriptor)
 
     def _failure(self, error: Exception) -> StoreError:
         reason = getattr(error, "strerror", None) or f"it is damaged ({error})"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...files import make_once
 from .. import proofs
 from ..configuration import Configuration
 from ..errors import EntriesError, MigError
@@ -125,14 +125,6 @@ class Desk:
 
 def _own_key(path: Path) -> bytes:
     """The secret that cookies and forms are signed with, made by the first process that needs it."""
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
     if not path.exists():
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(KEY_BYTES))
-            with suppress(FileExistsError):
-                os.link(staged, path)
-        finally:
-            staged.unlink()
+        make_once(path, secrets.token_bytes(KEY_BYTES))
     return path.read_bytes()
