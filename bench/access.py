@@ -59,7 +59,7 @@ class Curl:
         for file in files:
             lines.append(f'upload-file = "{file}"' if send else f'output = "{os.devnull}"')
             lines.append(f'url = "{self.url}/{remote}-{file.name}"')
-        return started(["curl", "--config", "-"], lines, {})
+        return started(["curl", "--config", "-"], lines)
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ class Sftp:
             away = f"{self.directory}sftp-{remote}-{file.name}"
             lines.append(f"put {file} {away}" if send else f"get {away} {os.devnull}")
             lines += ["!echo done >&2"] if file is files[0] or file is files[-1] else []
-        return started(["sftp", "-F", "none", *flags, "-P", str(self.port), "-b", "-", self.address], lines, {})
+        return started(["sftp", "-F", "none", *flags, "-P", str(self.port), "-b", "-", self.address], lines)
 
 
-def started(command: list[str], lines: list[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+def started(command: list[str], lines: list[str]) -> subprocess.Popen[str]:
     """A client that reads its orders from standard input."""
     with tempfile.TemporaryFile("w+") as orders:
         orders.write("".join(f"{line}\n" for line in lines))
@@ -95,7 +95,6 @@ def started(command: list[str], lines: list[str], environment: Mapping[str, str]
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **environment},
         )
 
 
