@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from io import BufferedReader
 from typing import Any
 from xml.etree.ElementTree import register_namespace
@@ -12,7 +13,7 @@ from xml.etree.ElementTree import register_namespace
 from wsgidav.dav_error import HTTP_FORBIDDEN, DAVError
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection, DAVProvider
 
-from ..homes import Entry, EntryKind, FileError, Home, Kind
+from ..homes import Entry, EntryKind, FileError, Home, Kind, Space
 from .locks import Locks
 from .paths import is_sayable, names_of, path_of
 from .properties import Properties
@@ -216,14 +217,17 @@ class HomeFolder(HomeResource, DAVCollection):  # type: ignore[misc]
             pass
         return self.provider.get_resource_inst(path_of(names), self.environ)
 
-    def get_available_bytes(self) -> int:
+    @cached_property
+    def space(self) -> Space:
+        """Asked once, so that what one answer says of it adds up."""
         with refusals():
-            return self.provider.home.space().free
+            return self.provider.home.space()
+
+    def get_available_bytes(self) -> int:
+        return self.space.free
 
     def get_used_bytes(self) -> int:
-        with refusals():
-            space = self.provider.home.space()
-        return space.total - space.free
+        return self.space.total - self.space.free
 
     def get_property_names(self, *, is_allprop: bool) -> list[str]:
         """As WsgiDAV, but quotas only for who asks for them (RFC 4331, section 2)."""

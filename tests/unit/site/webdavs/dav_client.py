@@ -105,6 +105,12 @@ class DavClient:
                 return found.find("{DAV:}prop")[0].text or ""
         return None
 
+    def properties(self, path: str, *names: str) -> list[str]:
+        """The texts of properties of DAV:, asked for at once; those that there are."""
+        answer = self.ask("PROPFIND", path, NAMED.format("".join(f"<D:{name}/>" for name in names)), Depth="0")
+        found = ElementTree.fromstring(answer.data)
+        return [text for name in names for text in [found.findtext(f".//{{DAV:}}{name}")] if text]
+
     def lock(self, path: str, scope: bytes = b"exclusive", **headers: Any) -> str:
         """Lock a path: the token."""
         answer = self.ask("LOCK", path, LOCK % scope, **headers)

@@ -196,7 +196,7 @@ def test_what_a_browser_gets_is_only_data(ada: DavClient, home: Path) -> None:
 def test_space_is_told_to_who_asks(ada: DavClient, home: Path) -> None:
     found = os.statvfs(home)
     total = found.f_blocks * found.f_frsize
-    free, used = (int(ada.property("/", f"quota-{kind}-bytes") or 0) for kind in ("available", "used"))
+    free, used = (int(text) for text in ada.properties("/", "quota-available-bytes", "quota-used-bytes"))
     assert free + used == total
     assert "quota" not in ada.ask("PROPFIND", "/", Depth="0").text
 
