@@ -4,6 +4,7 @@ from .entries import Entry, EntryKind
 from .errors import FileError, Kind
 from .home import Home, Space, Usage
 from .homes import WELCOME, Homes
+from .paths import printable
 from .trash import Trash, Trashed
 from .upload import Upload
 
@@ -20,4 +21,5 @@ __all__ = [
     "Trashed",
     "Upload",
     "Usage",
+    "printable",
 ]

@@ -36,6 +36,14 @@ def parse(path: str | Sequence[str]) -> Names:
     return checked
 
 
+def printable(name: str) -> str:
+    """A name as it can be shown: what is no text, or no printable one, appears as an escape."""
+    if name.isprintable():
+        return name
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
+
+
 def partial_name() -> str:
     """A new name for what is not complete: hidden, and not reachable by users."""
     return f".partial-{secrets.token_hex(8)}"

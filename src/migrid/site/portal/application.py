@@ -10,6 +10,7 @@ from ..logins import Logins
 from ..web import Site
 from . import admin, confirmation, dashboard, files, settings, transfer, trash
 from .context import Portal
+from .shortcut import Shortcut
 from .visitor import Desk
 
 PAGES = "/wsgi-bin"
@@ -25,6 +26,7 @@ def build(site: Configuration) -> Flask:
     logins = Logins(site)
     portal = Portal(site, logins, Desk(site, logins))
     app.extensions["portal"] = portal
+    app.wsgi_app = Shortcut(portal, app.wsgi_app, f"{PAGES}/cat.py")  # type: ignore[method-assign]
     web.furnish(app, Site(site.title, site.support_email, PAGES, style_sheet=site.static_css))
     portal.guard(app)
     app.register_blueprint(Blueprint("portal", __name__, static_folder="static"), url_prefix=f"{PAGES}/portal")

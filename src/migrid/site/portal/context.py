@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,6 +14,7 @@ from werkzeug.exceptions import Forbidden
 from ..configuration import Configuration
 from ..homes import Home, Homes
 from ..logins import Logins, Method, Reason, second_factor
+from ..proofs import Environ
 from .visitor import COOKIE, Desk, StrangerError, Visitor
 
 FORM_FIELD = "form_token"
@@ -40,6 +41,17 @@ class Portal:
         app.after_request(_remember)
         app.register_error_handler(StrangerError, _stranger)
         app.context_processor(lambda: {"visitor": g.get("visitor"), "form_field": FORM_FIELD})
+
+    def known(self, environ: Environ, cookie: str) -> Visitor | None:
+        """A visitor who came before and may have all pages. Raises MigError."""
+        found = self.desk.known(environ, cookie)
+        return found if found and not self._lacks_second_factor(found) else None
+
+    @contextmanager
+    def home_of(self, who: Visitor) -> Iterator[Home]:
+        """The home of a visitor. What goes wrong in it raises FileError."""
+        with Homes(self.site.user_home) as homes, homes.open(who.user.client_dir) as found:
+            yield found
 
     def _receive(self) -> Response | None:
         if request.endpoint in OPEN:
@@ -74,11 +86,9 @@ def check_form() -> None:
         raise Forbidden
 
 
-@contextmanager
-def home() -> Iterator[Home]:
+def home() -> AbstractContextManager[Home]:
     """The visitor's home. What goes wrong in it raises FileError."""
-    with Homes(portal().site.user_home) as homes, homes.open(visitor().user.client_dir) as found:
-        yield found
+    return portal().home_of(visitor())
 
 
 def _remember(response: Response) -> Response:

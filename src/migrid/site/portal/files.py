@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup, escape
 from werkzeug import Response
 
-from ..homes import Entry, EntryKind, FileError, Home, Kind
+from ..homes import Entry, EntryKind, FileError, Home, Kind, printable
 from .context import home
-from .names import moment, printable, size, split, token, untoken
+from .names import moment, size, split, token, untoken
 
 routes = Blueprint("files", __name__)
 

@@ -28,14 +28,6 @@ def split(path: str) -> Names:
     return tuple(path.strip("/").split("/")) if path.strip("/") else ()
 
 
-def printable(name: str) -> str:
-    """A name as a page can show it: what is no text appears as an escape."""
-    if name.isprintable():
-        return name
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
-
-
 def size(count: int) -> str:
     """A number of bytes, in units of 1024."""
     value, unit = float(count), 0

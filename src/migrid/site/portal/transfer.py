@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import IO, cast
-from urllib.parse import quote_from_bytes
 
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
+from werkzeug import Request
 from werkzeug.exceptions import BadRequest, Forbidden
 from werkzeug.formparser import FormDataParser
 
 from ..homes import Home, Upload
+from ..serving import KEPT_APART, Answer, answer, attachment
 from .archive import archive
 from .context import FORM_FIELD, FORM_HEADER, home, visitor
 from .files import Done, back_to
-from .names import Names, printable, split, untoken
+from .names import Names, split, untoken
 
 routes = Blueprint("transfer", __name__)
 
 PIECE = 1 << 20
 FIELDS_BYTES = 1 << 20
-KEPT_APART = "sandbox; default-src 'none'; frame-ancestors 'none'"
-"""What a user's file may do in a browser that shows it all the same: nothing."""
 
 
 @routes.get("/cat.py")
 def download() -> ResponseReturnValue:
-    """One file. Parts of it can be asked for (RFC 9110, section 14)."""
-    names = split(untoken(request.args.get("path", "")))
+    """One file. Parts of it can be asked for. Most requests get their answer before they come here: `shortcut`."""
     with home() as files:
-        file = files.open(names)
-    status = os.fstat(file.fileno())
-    response = send_file(file, "application/octet-stream", conditional=False, etag=False, last_modified=status.st_mtime)
-    response.content_length = status.st_size
-    response.make_conditional(request.environ, accept_ranges=True, complete_length=status.st_size)
-    return _attached(response, names[-1])
+        status, headers, pieces = answer_with_file(files, request)
+    return Response(pieces, status, headers, direct_passthrough=True)
 
 
 @routes.get("/zip.py")
@@ -49,7 +42,10 @@ def download_folder() -> ResponseReturnValue:
         files = stack.enter_context(home())
         files.listing(names)
         pieces = _closing(stack.pop_all(), archive(files, names))
-    return _attached(Response(pieces, mimetype="application/zip"), f"{names[-1] if names else 'home'}.zip")
+    response = Response(pieces, mimetype="application/zip")
+    response.headers["Content-Disposition"] = attachment(f"{names[-1] if names else 'home'}.zip")
+    response.headers["Content-Security-Policy"] = KEPT_APART
+    return response
 
 
 @routes.put("/upload.py")
@@ -114,6 +110,14 @@ class Uploads:
         return cast(IO[bytes], upload.file)
 
 
+def answer_with_file(files: Home, asked: Request) -> Answer:
+    """The file that a request names. Raises FileError."""
+    names = split(untoken(asked.args.get("path", "")))
+    found = answer(asked.environ, files.open(names), names[-1])
+    found.headers.append(("Content-Security-Policy", KEPT_APART))
+    return found
+
+
 def _new(files: Home, names: Names) -> Upload:
     if not names:
         raise BadRequest("the file has no name")
@@ -123,14 +127,6 @@ def _new(files: Home, names: Names) -> Upload:
 def _copy(source: IO[bytes], target: IO[bytes]) -> None:
     while piece := source.read(PIECE):
         target.write(piece)
-
-
-def _attached(response: Response, name: str) -> Response:
-    """What users wrote is never shown as a page of the site (RFC 6266, RFC 8187)."""
-    encoded = quote_from_bytes(printable(name).encode())
-    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{encoded}"
-    response.headers["Content-Security-Policy"] = KEPT_APART
-    return response
 
 
 def _closing(resources: ExitStack, pieces: Iterator[bytes]) -> Iterator[bytes]:

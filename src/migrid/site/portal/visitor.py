@@ -19,6 +19,7 @@ from .. import proofs
 from ..configuration import Configuration
 from ..errors import EntriesError, MigError
 from ..logins import Attempt, Logins, Method, Reason, Service
+from ..logins.standing import Standing
 from ..proofs import Environ, NoProofError, Proof
 from ..signup import deciding
 from ..signup.deciding import DecisionError
@@ -64,22 +65,23 @@ class Desk:
     def __init__(self, site: Configuration, logins: Logins) -> None:
         self._site = site
         self._logins = logins
+        self._standing = Standing(site, logins)
         self._key = _own_key(site.mig_system_files / KEY_FILE)
 
     def receive(self, environ: Environ, cookie: str) -> Visitor:
         """The visitor who asks. Raises StrangerError."""
-        try:
-            proof = proofs.read(environ)
-        except NoProofError as error:
-            reason = Reason.UNKNOWN if environ.get(proofs.METHOD) in proofs.METHODS else Reason.NOT_ALLOWED
-            raise StrangerError(reason, str(error)) from error
+        return self.known(environ, cookie) or self._logged_in(_proof(environ), str(environ.get("REMOTE_ADDR", "")))
+
+    def known(self, environ: Environ, cookie: str) -> Visitor | None:
+        """The visitor who asks, if the cookie says that it logged in before. Raises StrangerError."""
+        proof = _proof(environ)
         client_id, method = self._client_id(proof), proof.method
-        if self._is_cookie_of(cookie, client_id, method):
-            user = self._logins.still(client_id, Service.WEB, method)
-            if user is None:
-                raise StrangerError(Reason.NOT_ALLOWED, client_id, method)
-            return Visitor(user, method, cookie, self._sign("form", cookie), is_new=False)
-        return self._logged_in(proof, str(environ.get("REMOTE_ADDR", "")))
+        if not self._is_cookie_of(cookie, client_id, method):
+            return None
+        user = self._standing.still(client_id, Service.WEB, method)
+        if user is None:
+            raise StrangerError(Reason.NOT_ALLOWED, client_id, method)
+        return Visitor(user, method, cookie, self._sign("form", cookie), is_new=False)
 
     def confirmation(self, visitor: Visitor, until: int) -> str:
         """The cookie of a visitor who has just proven once more who it is; it counts until then."""
@@ -121,6 +123,14 @@ class Desk:
     def _sign(self, *parts: str) -> str:
         text = "\0".join(parts).encode("utf-8", "surrogatepass")
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()
+
+
+def _proof(environ: Environ) -> Proof:
+    try:
+        return proofs.read(environ)
+    except NoProofError as error:
+        reason = Reason.UNKNOWN if environ.get(proofs.METHOD) in proofs.METHODS else Reason.NOT_ALLOWED
+        raise StrangerError(reason, str(error)) from error
 
 
 def _own_key(path: Path) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Flask, Response, make_response, render_template, request
+from flask import Blueprint, Flask, Response, make_response, render_template
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from ..errors import MigError
@@ -26,6 +26,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
 }
 EXPLANATIONS = {
     400: "The site could not understand what the browser sent.",
@@ -72,8 +73,6 @@ def furnish(app: Flask, site: Site) -> None:
         response.headers.setdefault("Content-Security-Policy", site.content_security_policy)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        if request.endpoint != "web.static":
-            response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 

@@ -13,6 +13,7 @@ from wsgidav.dav_error import HTTP_NOT_MODIFIED, DAVError, get_http_status_strin
 from ..configuration import Configuration, load
 from ..errors import MigError
 from ..homes import FileError, Homes
+from ..serving import KEPT_APART
 from . import paths
 from .login import Door, StrangerError
 from .methods import Environ, Headers, Methods, StartResponse
@@ -20,11 +21,7 @@ from .resources import STATUS, HomeProvider
 from .store import FullError, Store
 
 MOST_XML_BYTES = 1 << 20
-GUARD = [
-    ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'"),
-]
-"""What a user's file may do in a browser that opens it all the same: nothing."""
+GUARD = [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", KEPT_APART)]
 
 _CONFIGURATION = {
     "add_header_MS_Author_Via": True,

@@ -15,8 +15,8 @@ from typing import Any
 
 from ..configuration import Configuration
 from ..logins import Attempt, Logins, Method, Outcome, Reason, Service
+from ..logins.standing import Standing
 from ..store import User
-from .freshness import state_of
 
 KEPT_SECONDS = 60.0
 _MOST_KEPT = 10_000
@@ -33,24 +33,23 @@ class StrangerError(Exception):
 
 @dataclass(frozen=True)
 class _Proof:
-    """That a password was right: whose, until when that counts, and with which state of the user store it was seen."""
+    """That a password was right: whose, and until when that counts."""
 
     user: User
     until: float
-    state: tuple[object, ...] | None
 
 
 class Door:
     """Lets users in.
 
     A password that was right is not hashed again for a minute when it comes with the same login from the same address.
-    What is kept is found by a keyed hash of all three, so another password is never taken for it. Each time the user
-    store is asked whether that user may still log in, with that password, unless it has not changed since.
+    What is kept is found by a keyed hash of all three, so another password is never taken for it. Whether that user may
+    still log in, with that password, is looked at each time.
     """
 
     def __init__(self, site: Configuration, clock: Callable[[], float] = time.monotonic) -> None:
         self._logins = Logins(site)
-        self._users = site.user_db_path
+        self._standing = Standing(site, self._logins)
         self._challenge = f'Basic realm="{site.short_title.translate(_QUOTED)}", charset="UTF-8"'
         self._clock = clock
         self._key = secrets.token_bytes(32)
@@ -69,17 +68,10 @@ class Door:
         proof = self._kept.get(mark)
         if not proof or proof.until < self._clock():
             return None
-        state = state_of(self._users)
-        if state and state == proof.state:
-            return proof.user
-        user = self._logins.still(proof.user.client_id, Service.DAVS, Method.PASSWORD)
-        if not user or _password_hash(user) != _password_hash(proof.user):
-            return None
-        self._kept[mark] = _Proof(user, proof.until, state)
-        return user
+        user = self._standing.still(proof.user.client_id, Service.DAVS, Method.PASSWORD)
+        return user if user and _password_hash(user) == _password_hash(proof.user) else None
 
     def _proven(self, mark: bytes, attempt: Attempt, password: str) -> User:
-        state = state_of(self._users)
         outcome = self._logins.by_password(attempt, password)
         if not outcome.user:
             self._kept.pop(mark, None)
@@ -88,7 +80,7 @@ class Door:
         if len(self._kept) >= _MOST_KEPT:
             self._kept = {mark: proof for mark, proof in list(self._kept.items()) if proof.until >= now}
         if len(self._kept) < _MOST_KEPT:
-            self._kept[mark] = _Proof(outcome.user, now + KEPT_SECONDS, state)
+            self._kept[mark] = _Proof(outcome.user, now + KEPT_SECONDS)
         return outcome.user
 
     def _refusal(self, outcome: Outcome) -> StrangerError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from email.utils import formatdate, parsedate_to_datetime
 from io import BufferedReader
 from typing import IO, Any
 
@@ -15,17 +14,16 @@ from wsgidav.dav_error import (
     HTTP_CREATED,
     HTTP_FORBIDDEN,
     HTTP_PRECONDITION_FAILED,
-    HTTP_RANGE_NOT_SATISFIABLE,
     DAVError,
     get_http_status_string,
 )
 from wsgidav.request_server import RequestServer
 
+from .. import serving
 from ..homes import FileError, Kind
 from ..homes.entries import entry_of
 from .paths import names_of
-from .ranges import UnsatisfiableError, part
-from .resources import CONTENT_TYPE, HomeFile, HomeFolder, HomeProvider, HomeResource, etag_of
+from .resources import HomeFile, HomeFolder, HomeProvider, HomeResource
 
 PIECE = 1 << 20
 Environ = dict[str, Any]
@@ -43,26 +41,14 @@ class Methods(RequestServer):  # type: ignore[misc]
 
     def do_GET(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802
         """A file, or the part of it that is asked for."""
-        file, found = self._opened(environ)
-        try:
-            wanted = _wanted(environ, found)
-            size = found.get_content_length()
-            headers = [*_description(found), ("Content-Length", str(len(wanted or range(size))))]
-            if wanted is None:
-                start_response("200 OK", headers)
-                return _pieces(file, range(size))
-            headers.append(("Content-Range", f"bytes {wanted.start}-{wanted.stop - 1}/{size}"))
-            start_response("206 Partial Content", headers)
-            return _pieces(file, wanted)
-        except BaseException:
-            file.close()
-            raise
+        answer = serving.answer(environ, self._opened(environ), _name(environ))
+        start_response(answer.status, answer.headers)
+        return answer.pieces
 
     def do_HEAD(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802
         """What GET would say about the file."""
-        file, found = self._opened(environ)
-        file.close()
-        start_response("200 OK", [*_description(found), ("Content-Length", str(found.get_content_length()))])
+        with self._opened(environ) as file:
+            start_response("200 OK", serving.answer(environ, file, _name(environ)).headers)
         return []
 
     def do_PUT(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802
@@ -78,7 +64,7 @@ class Methods(RequestServer):  # type: ignore[misc]
             is_new = self._admit(environ) and is_new
         if is_new:
             self._provider.prop_manager.remove_properties(path)
-        headers = [("ETag", f'"{etag_of(status.st_size, status.st_mtime)}"'), ("Content-Length", "0")]
+        headers = [("ETag", f'"{serving.etag_of(status.st_size, status.st_mtime)}"'), ("Content-Length", "0")]
         start_response("201 Created" if is_new else "204 No Content", headers)
         return []
 
@@ -106,8 +92,8 @@ class Methods(RequestServer):  # type: ignore[misc]
 
         return super()._copy_or_move(environ, start, is_move)  # type: ignore[no-any-return]
 
-    def _opened(self, environ: Environ) -> tuple[BufferedReader, HomeFile]:
-        """The file that is asked for, open, and what it was when it was opened."""
+    def _opened(self, environ: Environ) -> BufferedReader:
+        """The file that is asked for, open. Raises DAVError when a condition of the request does not hold."""
         path = environ["PATH_INFO"]
         try:
             file = self._provider.home.open(names_of(path))
@@ -122,7 +108,7 @@ class Methods(RequestServer):  # type: ignore[misc]
             file.close()
             error.add_headers = [("ETag", f'"{found.get_etag()}"')]
             raise
-        return file, found
+        return file
 
     def _admit(self, environ: Environ) -> bool:
         """Whether the file that is to be written is new. Raises DAVError if it may not be written."""
@@ -141,6 +127,10 @@ class Methods(RequestServer):  # type: ignore[misc]
         return there is None
 
 
+def _name(environ: Environ) -> str:
+    return names_of(environ["PATH_INFO"])[-1]
+
+
 @contextmanager
 def _parent_conflicts() -> Iterator[None]:
     """Where the folder is missing, that is a conflict (RFC 4918, section 9.7.1)."""
@@ -155,47 +145,6 @@ def _parent_conflicts() -> Iterator[None]:
 def _done(start_response: StartResponse, code: int) -> Iterable[bytes]:
     start_response(get_http_status_string(code), [("Content-Length", "0")])
     return []
-
-
-def _wanted(environ: Environ, found: HomeFile) -> range | None:
-    size = found.get_content_length()
-    if "HTTP_RANGE" not in environ or not _is_current(environ.get("HTTP_IF_RANGE"), found):
-        return None
-    try:
-        return part(environ["HTTP_RANGE"], size)
-    except UnsatisfiableError:
-        headers = [("Content-Range", f"bytes */{size}")]
-        raise DAVError(HTTP_RANGE_NOT_SATISFIABLE, f"The file has {size} bytes.", add_headers=headers) from None
-
-
-def _is_current(condition: str | None, found: HomeFile) -> bool:
-    """Whether the condition If-Range (RFC 9110, section 13.1.5) holds: an entity tag, or a time."""
-    if condition is None or condition == f'"{found.get_etag()}"':
-        return True
-    try:
-        return parsedate_to_datetime(condition).timestamp() == int(found.get_last_modified())
-    except (ValueError, OverflowError):
-        return False
-
-
-def _description(found: HomeFile) -> Headers:
-    return [
-        ("Content-Type", CONTENT_TYPE),
-        ("Content-Disposition", "attachment"),
-        ("Last-Modified", formatdate(found.get_last_modified(), usegmt=True)),
-        ("ETag", f'"{found.get_etag()}"'),
-        ("Accept-Ranges", "bytes"),
-    ]
-
-
-def _pieces(file: BufferedReader, wanted: range) -> Iterator[bytes]:
-    with file:
-        if wanted.start:
-            file.seek(wanted.start)
-        rest = len(wanted)
-        while rest and (piece := file.read(min(rest, PIECE))):
-            rest -= len(piece)
-            yield piece
 
 
 def _receive(environ: Environ, file: IO[bytes]) -> None:

@@ -14,6 +14,7 @@ from wsgidav.dav_error import HTTP_FORBIDDEN, DAVError
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection, DAVProvider
 
 from ..homes import Entry, EntryKind, FileError, Home, Kind, Space
+from ..serving import CONTENT_TYPE, etag_of
 from .locks import Locks
 from .paths import is_sayable, names_of, path_of
 from .properties import Properties
@@ -30,9 +31,6 @@ STATUS = {
     Kind.NAME_TOO_LONG: 414,
     Kind.DAMAGED: 500,
 }
-CONTENT_TYPE = "application/octet-stream"
-"""Of every file: what users wrote is data, whatever its name says."""
-
 register_namespace("D", "DAV:")  # the prefix that all examples have; some clients know no other
 
 _USABLE = (EntryKind.FILE, EntryKind.DIRECTORY)
@@ -48,11 +46,6 @@ def refusals() -> Iterator[None]:
         yield
     except FileError as error:
         raise DAVError(STATUS[error.kind], str(error)) from error
-
-
-def etag_of(size: int, modified: float) -> str:
-    """The entity tag, without quotes, of a file of this size and time."""
-    return f"{size:x}-{int(modified * 1_000_000):x}"
 
 
 class HomeProvider(DAVProvider):  # type: ignore[misc]

@@ -145,11 +145,44 @@ def test_several_files_go_up_at_once(ada: Browser, home: Path) -> None:
     assert {"one.txt", "two.txt"} <= set(names_in(home))
 
 
-def test_a_part_of_a_file_can_besend_for(ada: Browser, home: Path) -> None:
+def test_a_part_of_a_file_can_be_asked_for(ada: Browser, home: Path) -> None:
     (home / "text").write_bytes(b"0123456789")
     part = ada.get("cat.py?path=text", headers={"Range": "bytes=3-5"})
     assert (part.status_code, part.data) == (206, b"345")
     assert part.headers["Content-Range"] == "bytes 3-5/10"
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "status"),
+    [
+        ("text", {}, 200),
+        ("text", {"Range": "bytes=3-5"}, 206),
+        ("text", {"Range": "bytes=20-"}, 416),
+        ("text", {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}, 304),
+        ("missing", {}, 404),
+        ("out", {}, 403),
+        (".", {}, 403),
+    ],
+)
+def test_a_file_is_the_same_on_the_first_visit_and_later(
+    ada: Browser, home: Path, path: str, header: dict[str, str], status: int
+) -> None:
+    (home / "text").write_bytes(b"0123456789")
+    (home / "out").symlink_to("/etc/passwd")
+    first, later = (ada.get(f"cat.py?path={path}", headers=header) for _ in range(2))
+    assert "Set-Cookie" in first.headers
+    assert "Set-Cookie" not in later.headers
+    assert later.status_code == first.status_code == status
+    assert later.data == first.data
+    assert {**later.headers, "Set-Cookie": ""} == {**first.headers, "Set-Cookie": ""}
+    assert later.headers["Cache-Control"] == "no-store"
+
+
+def test_a_suspended_user_gets_no_more_files(ada: Browser, home: Path, sample_site: SampleSite) -> None:
+    (home / "text").write_bytes(b"0123456789")
+    assert [ada.get("cat.py?path=text").status_code for _ in range(2)] == [200, 200]
+    sample_site.inside("edituser", "-i", ADA, "--state", "suspended")
+    assert ada.get("cat.py?path=text").status_code == 403
 
 
 def test_the_script_uploads_with_put(ada: Browser, home: Path) -> None:
@@ -224,7 +257,7 @@ def test_no_path_leads_out(ada: Browser, home: Path, path: str) -> None:
     assert "root:" not in answer.text
 
 
-def test_folders_come_first_in_the_ordersend_for(ada: Browser, home: Path) -> None:
+def test_folders_come_first_in_the_order_asked_for(ada: Browser, home: Path) -> None:
     (home / "z").mkdir()
     (home / "b").write_bytes(b"12345")
     (home / "a").write_bytes(b"1")

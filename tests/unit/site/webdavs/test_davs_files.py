@@ -184,7 +184,7 @@ def test_what_a_browser_gets_is_only_data(ada: DavClient, home: Path) -> None:
     (home / "page.html").write_text("<script>alert(1)</script>")
     answer = ada.ask("GET", "/page.html")
     assert answer.headers["Content-Type"] == "application/octet-stream"
-    assert answer.headers["Content-Disposition"] == "attachment"
+    assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''page.html"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
     for method, path in (("GET", "/<script>"), ("PROPFIND", "/"), ("MKCOL", "/welcome.txt")):

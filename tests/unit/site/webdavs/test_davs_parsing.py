@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrid.site.homes import FileError
+from migrid.site.serving import UnsatisfiableError, part
 from migrid.site.webdavs import paths
 from migrid.site.webdavs.login import credentials
-from migrid.site.webdavs.ranges import UnsatisfiableError, part
 
 NAME = st.binary(min_size=1, max_size=60).filter(lambda name: name not in (b".", b"..") and not {0, 47} & set(name))
 NAMES = st.lists(NAME, max_size=4).filter(lambda names: not names or not names[0].startswith(b"."))
