@@ -47,19 +47,40 @@ class Client(Protocol):
 
 @dataclass(frozen=True)
 class Curl:
-    """FTPS and WebDAVS; `url` ends with the directory of the files."""
+    """WebDAVS; `url` ends with the directory of the files."""
 
     url: str
     login: str
     password: str = field(repr=False)
 
     def batch(self, send: bool, files: Sequence[Path], remote: str) -> subprocess.Popen[str]:
-        lines = ["silent", "show-error", "fail-early", "fail", "insecure", "ssl-reqd", "max-time = 120"]
+        lines = ["silent", "show-error", "fail-early", "fail", "insecure", "max-time = 120"]
         lines += [f'user = "{self.login}:{self.password}"', 'write-out = "%{stderr}done\\n"']
         for file in files:
             lines.append(f'upload-file = "{file}"' if send else f'output = "{os.devnull}"')
             lines.append(f'url = "{self.url}/{remote}-{file.name}"')
         return started(["curl", "--config", "-"], lines)
+
+
+@dataclass(frozen=True)
+class Lftp:
+    """FTPS. Some versions of curl wait a second when a server answers at once."""
+
+    address: str
+    port: int
+    login: str
+    password: str = field(repr=False)
+    directory: str
+
+    def batch(self, send: bool, files: Sequence[Path], remote: str) -> subprocess.Popen[str]:
+        lines = ["set cmd:fail-exit true", "set net:max-retries 1", "set net:timeout 120", "set xfer:clobber true"]
+        lines += ["set ssl:verify-certificate false", "set ftp:ssl-force true", "set ftp:ssl-protect-data true"]
+        lines += [f"open --user {self.login} --password {self.password} ftp://{self.address}:{self.port}"]
+        for file in files:
+            away = f"{self.directory}{remote}-{file.name}"
+            lines.append(f"put {file} -o {away}" if send else f"get {away} -o {os.devnull}")
+            lines += ["!echo done >&2"] if file is files[0] or file is files[-1] else []
+        return started(["lftp", "--norc"], lines)
 
 
 @dataclass(frozen=True)
@@ -212,8 +233,8 @@ def pairs(summary: Mapping[str, Any], user: Measured) -> dict[str, tuple[Client,
     }
     if "grid_ftps" in services:
         found["grid_ftps"] = (
-            Curl(f"ftp://{address}:{services['grid_ftps']['port']}", user.login, user.password),
-            Curl(f"ftp://{address}:{user.ports['vsftpd']}/data", "anonymous", "bench"),
+            Lftp(address, services["grid_ftps"]["port"], user.login, user.password, ""),
+            Lftp(address, user.ports["vsftpd"], "anonymous", "bench", "data/"),
         )
     if "grid_webdavs" in services:
         found["grid_webdavs"] = (
