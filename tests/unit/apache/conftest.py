@@ -149,7 +149,7 @@ class ApacheSite:
         host, _, path = rest.partition("/")
         bare, _, port = host.partition(":")
         connection = http.client.HTTPConnection(bare, int(port))
-        connection.sock = socket.create_connection(("127.0.0.1", int(port)), timeout=10)
+        connection.sock = socket.create_connection(("127.0.0.1", int(port)), timeout=60)
         if scheme == "https":
             connection.sock = self.tls().wrap_socket(connection.sock, server_hostname=name or bare)
         connection.request(method, f"/{path}", headers=headers)

@@ -18,7 +18,7 @@ def free_ports(count: int) -> list[int]:
 
 def wait_until(condition: Callable[[], Any]) -> Any:
     """Ask until the answer is true; the last answer after 20 seconds."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (answer := condition()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return answer
