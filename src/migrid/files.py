@@ -26,8 +26,9 @@ def write_new(path: Path, content: bytes, mode: int, uid: int = -1, gid: int = -
         os.fsync(descriptor)
 
 
-def make_once(path: Path, content: bytes) -> None:
-    """Make a file (0600) with this content where nothing is; whoever comes first wins. Raises OSError.
+def make_once(path: Path, content: bytes) -> bool:
+    """Make a file (0600) with this content where nothing is; whoever comes first wins. Whether this call did. Raises
+    OSError.
 
     The file gets its name when it is complete and closed.
     """
@@ -36,6 +37,8 @@ def make_once(path: Path, content: bytes) -> None:
     try:
         with suppress(FileExistsError):
             os.link(staged, path)
+            return True
+        return False
     finally:
         staged.unlink()
 

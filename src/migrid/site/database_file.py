@@ -1,4 +1,5 @@
-"""The file of an SQLite database, made for its owner alone before SQLite opens it."""
+"""The file of an SQLite database, made for its owner alone before SQLite opens it, and succeeded by another when it is
+damaged and what it held may be forgotten."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..files import make_once
+
+_ALL_SUFFIXES = ("", "-wal", "-shm")
 
 
 def make(path: Path) -> None:
@@ -23,3 +26,35 @@ def make(path: Path) -> None:
             return
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     make_once(path, b"")
+
+
+def newest(path: Path) -> Path:
+    """The file in use of those that `succeed` has made: `name.db`, `name.2.db`, `name.3.db` …"""
+    first = _numbered(path, 1)
+    return max(path.parent.glob(f"{first.stem}.*{first.suffix}"), key=_number, default=first)
+
+
+def succeed(damaged: Path) -> bool:
+    """Make an empty file that is newer than the damaged one; whether this call was the first to. Raises OSError.
+
+    The damaged file keeps its name, and one that was damaged before it is removed. To rename it while others have it
+    open would bring its pages into the new one (the same document, 2.4).
+    """
+    number = _number(damaged)
+    if not make_once(_numbered(damaged, number + 1), b""):
+        return False
+    if number > 1:
+        before = _numbered(damaged, number - 1)
+        for suffix in _ALL_SUFFIXES:
+            before.with_name(before.name + suffix).unlink(missing_ok=True)
+    return True
+
+
+def _number(path: Path) -> int:
+    last = Path(path.stem).suffix.removeprefix(".")
+    return int(last) if last.isdecimal() else 1
+
+
+def _numbered(path: Path, number: int) -> Path:
+    name = path.stem if _number(path) == 1 else Path(path.stem).stem
+    return path.with_name(f"{name}{path.suffix}" if number == 1 else f"{name}.{number}{path.suffix}")

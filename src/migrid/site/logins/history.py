@@ -10,17 +10,23 @@ from __future__ import annotations
 import hmac
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
+from syslog import LOG_ERR, syslog
 from types import TracebackType
-from typing import NamedTuple
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from .. import database_file
 from ..configuration import Configuration
 from ..errors import StoreError
 from .delays import DAY, HOUR, KNOWN_ADDRESS, OWN, STRANGERS, Rule
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FILE_NAME = "logins.db"
 _BUSY_SECONDS = 30
@@ -50,6 +56,9 @@ _SCHEMA = (
     "CREATE TABLE tag_key (key BLOB NOT NULL)",
     "PRAGMA user_version = 1",
 )
+_PRIMARY_CODE = 0xFF
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""The last one because all statements are right for a file with this schema."""
 _ADMIT = "INSERT INTO failures (time, login, address, known, tag) VALUES (?, ?, ?, ?, ?)"
 _REPEATED = "SELECT 1 FROM failures WHERE login = ? AND tag = ?"
 _KNOWN = "SELECT 1 FROM successes WHERE client_id = ? AND address = ? AND time > ?"
@@ -101,22 +110,40 @@ def network_of(address: str) -> str:
 
 def path_of(site: Configuration) -> Path:
     """Where the history of a site is."""
-    return site.mig_system_run / FILE_NAME
+    return database_file.newest(site.mig_system_run / FILE_NAME)
+
+
+class _DamagedError(StoreError):
+    """The file is no database, or not the one that was made."""
+
+
+def _survives_damage(method: Callable[Concatenate[History, P], T]) -> Callable[Concatenate[History, P], T]:
+    """Let a method begin a new history when it finds the present one damaged."""
+
+    @wraps(method)
+    def survivor(history: History, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(history, *args, **kwargs)
+        except _DamagedError as error:
+            history.begin_anew(error)
+            return method(history, *args, **kwargs)
+
+    return survivor
 
 
 class History:
-    """The file `path`, made (0600) when it does not exist: a context manager. Methods raise StoreError."""
+    """The file `path`, made (0600) when it does not exist: a context manager. Methods raise StoreError.
+
+    A damaged file is left as it is, and a new one begun: better to forget who has to wait than to let nobody in.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._errors():
-            database_file.make(path)
-            self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
+        try:
+            self._connection = self._opened()
+        except _DamagedError as error:
+            self._succeed(error)
+            self._connection = self._opened()
 
     def __enter__(self) -> History:
         return self
@@ -129,6 +156,7 @@ class History:
     ) -> None:
         self._connection.close()
 
+    @_survives_damage
     def admit(self, guess: Guess, now: float) -> Admission:
         """Whether the guess may be looked at now; if so it is a failure until it is withdrawn or succeeds."""
         with self._transaction():
@@ -144,11 +172,13 @@ class History:
             row = (now, guess.login, guess.address, known, tag)
             return Admission(guess, known, 0.0, self._connection.execute(_ADMIT, row).lastrowid)
 
+    @_survives_damage
     def withdraw(self, admission: Admission) -> None:
         """The guess was no failure."""
         with self._transaction():
             self._connection.execute("DELETE FROM failures WHERE number = ?", (admission.number,))
 
+    @_survives_damage
     def wrong_code(self, admission: Admission, now: float) -> None:
         """The password was right but not the code: that counts each time, because codes change."""
         login, address = admission.guess.login, admission.guess.address
@@ -159,30 +189,35 @@ class History:
                 (now, login, address, admission.known),
             )
 
+    @_survives_damage
     def succeeded(self, client_id: str, login: str, address: str, now: float) -> None:
         """The user has logged in: the address is known from now on, and its failures for this login are forgiven."""
         with self._transaction():
             self._connection.execute("DELETE FROM failures WHERE login = ? AND address = ?", (login, address))
             self._connection.execute("INSERT OR REPLACE INTO successes VALUES (?, ?, ?)", (client_id, address, now))
 
+    @_survives_damage
     def note_granted(self, process: str, now: float) -> None:
         """A process was granted a login by password."""
         with self._transaction():
             self._connection.execute("DELETE FROM granted_processes WHERE time < ?", (now - HOUR,))
             self._connection.execute("INSERT OR REPLACE INTO granted_processes VALUES (?, ?)", (process, now))
 
+    @_survives_damage
     def was_granted(self, process: str) -> bool:
         """Whether that process was granted a login by password and did not ask before."""
         with self._transaction():
             query = "DELETE FROM granted_processes WHERE process = ?"
             return self._connection.execute(query, (process,)).rowcount == 1
 
+    @_survives_damage
     def delays(self, now: float) -> list[Delay]:
         """Who has to wait at present, the longest first."""
         with self._errors():
             found = [delay for rule in (OWN, *STRANGERS) for delay in self._delays(rule, now)]
         return sorted(found, key=lambda delay: (-delay.wait, delay))
 
+    @_survives_damage
     def forget(self, login: str, address: str) -> int:
         """Forget the failures of a login and those from an address; how many there were."""
         with self._transaction():
@@ -219,36 +254,73 @@ class History:
         )
         self._connection.execute("DELETE FROM successes WHERE time < ?", (now - KNOWN_ADDRESS,))
 
-    def _prepare(self) -> None:
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        if not self._version():
-            with self._transaction():
-                if not self._version():
-                    for statement in _SCHEMA:
-                        self._connection.execute(statement)
-                    self._connection.execute("INSERT INTO tag_key VALUES (?)", (os.urandom(32),))
+    def begin_anew(self, damage: StoreError) -> None:
+        """Go on with an empty file instead of the damaged one, or with the one that somebody else has begun."""
+        self._connection.close()
+        self._succeed(damage)
+        self._connection = self._opened()
 
-    def _version(self) -> int:
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        return int(version)
+    def _succeed(self, damage: StoreError) -> None:
+        with self._errors():
+            if database_file.succeed(self._path):
+                syslog(LOG_ERR, f"{damage}; a new one is begun beside it, and who had to wait is forgotten")
+            self._path = database_file.newest(self._path)
+
+    def _opened(self) -> sqlite3.Connection:
+        with self._errors():
+            database_file.make(self._path)
+            connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+            try:
+                _prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._errors():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+        with self._errors(), _transaction(self._connection):
+            yield
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"the history of logins {self._path}: {error}; if it is damaged, remove it: it is made anew"
-            ) from error
+        except OSError as error:
+            raise StoreError(f"the history of logins {self._path}: {error}") from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise _kind(error)(f"the history of logins {self._path}: {error}") from error
+
+
+def _kind(error: Exception) -> type[StoreError]:
+    """Whether the file is to blame, or the disk, or who has it locked. What is no text has no code."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return _DamagedError if code & _PRIMARY_CODE in _DAMAGE else StoreError
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if not _version(connection):
+        with _transaction(connection):
+            if not _version(connection):
+                for statement in _SCHEMA:
+                    connection.execute(statement)
+                connection.execute("INSERT INTO tag_key VALUES (?)", (os.urandom(32),))
+                connection.execute("INSERT INTO sqlite_sequence VALUES ('failures', ?)", (time.time_ns(),))
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
