@@ -171,8 +171,11 @@ def test_who_may_not_log_in_is_refused(ftps: Ftps, host: Any, user: str, passwor
 
 
 @pytest.mark.parametrize("alias", ["nobody.here@example.org", "root", "mig", "proftpd", "../ada@example.org"])
-def test_who_is_no_user_is_refused(ftps: Ftps, alias: str) -> None:
-    assert ftps.curl(Login(alias, password="Sample-Pass-01"), "").returncode == REFUSED
+@pytest.mark.parametrize("port", [EXPLICIT, IMPLICIT])
+def test_who_is_no_user_is_refused(ftps: Ftps, host: Any, alias: str, port: int) -> None:
+    before = len(attempts(host))
+    assert ftps.curl(Login(alias, password="Sample-Pass-01"), "", port=port).returncode == REFUSED
+    assert attempts(host)[before:] == [f"ftps password {alias} unknown"]
 
 
 def test_a_login_is_one_line_of_the_log(ftps: Ftps, host: Any, other: Login) -> None:

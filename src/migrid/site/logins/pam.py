@@ -53,24 +53,26 @@ def _is_granted(site: Configuration, asked: Mapping[str, str]) -> bool:
         raise MigError("this is for auth and account of pam_exec(8), in the PAM stack " + " or ".join(SERVICES))
     method = Method.PASSWORD if stage == "auth" else Method.PUBLIC_KEY
     attempt = Attempt(service, method, login, asked.get("PAM_RHOST", ""))
-    process = f"{_parent()} {service} {login}"
+    return _by_password(site, attempt) if stage == "auth" else _by_key(site, attempt)
+
+
+def _by_password(site: Configuration, attempt: Attempt) -> bool:
     with as_account(site):
-        return _by_password(site, attempt, process) if stage == "auth" else _by_key(site, attempt, process)
-
-
-def _by_password(site: Configuration, attempt: Attempt, process: str) -> bool:
-    granted = Logins(site).by_password(attempt, _password()).granted
+        granted = Logins(site).by_password(attempt, _password()).granted
     if granted:
-        with History(path_of(site)) as history:
+        process = _process(attempt)
+        with as_account(site), History(path_of(site)) as history:
             history.note_granted(process, time.time())
     return granted
 
 
-def _by_key(site: Configuration, attempt: Attempt, process: str) -> bool:
-    with History(path_of(site)) as history:
-        if history.was_granted(process):
-            return True
-    return Logins(site).by_proof(attempt).granted
+def _by_key(site: Configuration, attempt: Attempt) -> bool:
+    process = _process(attempt)
+    with as_account(site):
+        with History(path_of(site)) as history:
+            if history.was_granted(process):
+                return True
+        return Logins(site).by_proof(attempt).granted
 
 
 def _password() -> str:
@@ -84,11 +86,13 @@ def _complain(message: str) -> None:
     syslog.syslog(syslog.LOG_ERR, message)
 
 
-def _parent() -> str:
-    """The process that asks: its number and its start time (proc(5)), which no later process has both."""
+def _process(attempt: Attempt) -> str:
+    """Whose login it is: the process that asks, with its start time (proc(5)), which no later process has both. Only
+    root sees it."""
     number = os.getppid()
     status = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace")
-    return f"{number} {status.rpartition(')')[2].split()[_START_TIME]}"
+    started = status.rpartition(")")[2].split()[_START_TIME]
+    return f"{number} {started} {attempt.service} {attempt.login}"
 
 
 if __name__ == "__main__":
