@@ -43,9 +43,9 @@ def apache_variables(ansible_plugins: None) -> Callable[[str], dict[str, Any]]:
     loader = DataLoader()
 
     def load(family: str) -> dict[str, Any]:
-        names = ["mig/defaults/main", "apache/defaults/main", "apache/vars/main", f"apache/vars/{family}"]
+        own = ("defaults/main", "vars/main", f"vars/{family}")
         merged: dict[str, Any] = {}
-        for name in names:
+        for name in ("mig/defaults/main", "mig/vars/main", *(f"apache/{file}" for file in own)):
             merged |= loader.load_from_file(str(ROLES / f"{name}.yml"), trusted_as_template=True)
         return merged | INVENTORY
 
