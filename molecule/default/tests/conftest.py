@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).parents[3]
+PASSPHRASE = "Sample-Passphrase-1"
 CLIENT_OPTIONS = ("-oBatchMode=no", "-oNumberOfPasswordPrompts=1", "-oIdentitiesOnly=yes", "-oConnectTimeout=10")
 
 
@@ -89,6 +91,13 @@ def attempts(host: Any) -> list[str]:
     """Who tried to log in: service, method, login and result of each attempt."""
     lines = [line.split() for line in host.check_output("cat /home/mig/state/log/auth.log").splitlines()]
     return [" ".join([*fields[1:4], fields[5]]) for fields in lines]
+
+
+def certificate_of(host: Any, user: str) -> bytes:
+    """A new certificate of a user with its key, as a browser imports it, with PASSPHRASE."""
+    host.check_output(f"cd /root && rm -f user.p12 && printf '{PASSPHRASE}\\n' > passphrase")
+    host.check_output(f"cd /root && mig usercert {user} --output user.p12 --passphrase-file passphrase")
+    return base64.b64decode(host.check_output("cd /root && base64 user.p12 && rm user.p12 passphrase"))
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import PASSPHRASE, attempts, certificate_of
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from tunnel import tunnel_to
 
 DEBIAN = "13"
 """The same pages are on every host; one is enough."""
@@ -119,6 +121,24 @@ def test_the_dashboard_follows_the_login(new_context: NewContext, portal: str) -
     page.get_by_role("link", name="Log out").click()
     page.goto(f"{portal}/dashboard.py")
     expect(page.get_by_label("Password")).to_be_visible()
+
+
+def test_who_has_a_certificate_needs_no_password(
+    new_context: NewContext, portal: str, variables: dict[str, Any], host: Any
+) -> None:
+    """Playwright looks names up itself where it shows certificates, so it goes through a proxy that knows them."""
+    site = f"https://{variables['mig_cert_fqdn']}"
+    shown = {"origin": site, "pfx": certificate_of(host, USER), "passphrase": PASSPHRASE}
+    with tunnel_to(variables["system_container_address"]) as proxy:
+        page = new_context(client_certificates=[shown], proxy={"server": proxy}).new_page()
+        page.goto(f"{site}/")
+        expect(page.get_by_role("heading", name=f"Welcome, {NAME}")).to_be_visible()
+        expect(page.get_by_text("You came in with a certificate of this site.")).to_be_visible()
+        expect(page).to_have_url(f"{site}/wsgi-bin/dashboard.py")
+        shot(page, "dashboard-certificate")
+        page.get_by_role("link", name="Files").click()
+        expect(page.get_by_label("Files, several at once")).to_be_visible()
+    assert attempts(host)[-1].split()[:2] == ["web", "migcert"]
 
 
 def test_files_go_up_move_come_down_and_come_back(page: Page, portal: str, tmp_path: Path) -> None:

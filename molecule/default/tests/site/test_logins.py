@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browsing import Browser
+from conftest import PASSPHRASE, attempts, certificate_of
 
 USER = "key.user@example.org"
 NAME = "Key User"
 PASSWORD = "Sample-Pass-02"
-PASSPHRASE = "Sample-Passphrase-1"
 
 
 @pytest.fixture
@@ -35,23 +34,15 @@ def account(host: Any) -> None:
 
 
 @pytest.fixture
-def certificate(site: Any, host: Any, tmp_path: Path) -> Iterator[Path]:
-    """A certificate of the user, with its key, as a browser imports it."""
-    host.check_output(f"printf '{PASSPHRASE}\\n' > /root/passphrase && rm -f /root/user.p12")
-    host.check_output(f"mig usercert {USER} --output /root/user.p12 --passphrase-file /root/passphrase")
+def certificate(host: Any, tmp_path: Path) -> Path:
+    """A certificate of the user."""
     path = tmp_path / "user.p12"
-    subprocess.run(["docker", "cp", f"{host.backend.get_hostname()}:/root/user.p12", path], check=True)
-    yield path
-    host.check_output("rm -f /root/passphrase /root/user.p12")
+    path.write_bytes(certificate_of(host, USER))
+    return path
 
 
 def with_certificate(path: Path) -> list[str]:
     return ["--cert-type", "P12", "--cert", f"{path}:{PASSPHRASE}"]
-
-
-def attempts(host: Any) -> list[str]:
-    lines: list[str] = host.check_output("cat /home/mig/state/log/auth.log").splitlines()
-    return lines
 
 
 def test_who_knows_the_password_gets_to_the_dashboard(
@@ -64,7 +55,7 @@ def test_who_knows_the_password_gets_to_the_dashboard(
     assert f"Welcome, {NAME}" in page.stdout, page.stdout + page.stderr
     assert page.stdout.splitlines()[-1] == dashboard
     assert f"Welcome, {NAME}" in browser.open(dashboard).stdout
-    assert "web migoidc" in attempts(host)[-1]
+    assert attempts(host)[-1].startswith("web migoidc ")
 
 
 def test_a_wrong_password_is_told_and_nothing_more(
