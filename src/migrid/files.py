@@ -20,7 +20,8 @@ def write_new(path: Path, content: bytes, mode: int, uid: int = -1, gid: int = -
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
-        os.fchown(descriptor, uid, gid)
+        if (uid, gid) != (-1, -1):  # daemons may not even ask for what changes nothing
+            os.fchown(descriptor, uid, gid)
         os.fchmod(descriptor, mode)
         stream.flush()
         os.fsync(descriptor)
@@ -33,14 +34,14 @@ def make_once(path: Path, content: bytes) -> bool:
     The file gets its name when it is complete and closed.
     """
     staged = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
-    write_new(staged, content, 0o600)
     try:
+        write_new(staged, content, 0o600)
         with suppress(FileExistsError):
             os.link(staged, path)
             return True
         return False
     finally:
-        staged.unlink()
+        staged.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import stat
 import subprocess
@@ -77,3 +79,22 @@ def test_the_history_of_logins_is_in_use_until_its_last_thread_has_left(tmp_path
             pass
         subprocess.run([sys.executable, "-c", READ, str(path)], check=True)
         assert path.with_name("logins.db-wal").exists(), "another process took it for its own, and its end for the last"
+
+
+def test_a_daemon_that_may_change_no_owner_makes_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    database_file.make(tmp_path / "new.db")
+    assert list(tmp_path.iterdir()) == [tmp_path / "new.db"]
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        database_file.make(tmp_path / "new.db")
+    assert list(tmp_path.iterdir()) == []
