@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pexpect
 import pytest
+from conftest import run
 
 PASSWORD = "Sample-Pass-01"
 LOCK = '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>'
@@ -22,15 +23,14 @@ SPACE = '<propfind xmlns="DAV:"><prop><quota-available-bytes/></prop></propfind>
 class Drive:
     """The home of a user, by WebDAV."""
 
-    def __init__(self, site: Any, host: Any, login: str, password: str) -> None:
+    def __init__(self, site: Any, login: str, password: str) -> None:
         self.name, self.port = site.variables["mig_io_fqdn"], site.variables.get("mig_davs_port", 4443)
         self.address, self.login, self.password = site.address, login, password
-        self.scratch = site.scratch
-        (self.scratch / "dav_ca.crt").write_text(host.run("cat /etc/migrid/certs/ca.crt").stdout)
+        self.scratch, self.authority = site.scratch, site.authority
 
     def curl(self, path: str, *options: str) -> subprocess.CompletedProcess[str]:
         """Ask with curl, which verifies the certificate."""
-        trusted = ["--cacert", str(self.scratch / "dav_ca.crt")]
+        trusted = ["--cacert", str(self.authority)]
         known = ["--resolve", f"{self.name}:{self.port}:{self.address}"]
         login = ["--user", f"{self.login}:{self.password}"]
         url = f"https://{self.name}:{self.port}{quote(path)}"
@@ -67,13 +67,9 @@ class Drive:
             return "".join(said)
 
 
-def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, **options)
-
-
 @pytest.fixture
-def drive(site: Any, host: Any) -> Iterator[Drive]:
-    drive = Drive(site, host, "ada@example.org", PASSWORD)
+def drive(site: Any) -> Iterator[Drive]:
+    drive = Drive(site, "ada@example.org", PASSWORD)
     yield drive
     assert drive.status("/dav", "--request", "DELETE") in ("204", "404")
 
@@ -105,13 +101,13 @@ def test_the_files_are_the_users_alone(drive: Drive, host: Any, tmp_path: Path) 
 @pytest.mark.parametrize(
     "login", ["suspended.user@example.org", "expired.user@example.org", "nobody.here@example.org", "root", "mig"]
 )
-def test_who_may_not_log_in_is_refused_alike(site: Any, host: Any, login: str) -> None:
-    assert Drive(site, host, login, PASSWORD).status("/") == "401"
+def test_who_may_not_log_in_is_refused_alike(site: Any, login: str) -> None:
+    assert Drive(site, login, PASSWORD).status("/") == "401"
 
 
-def test_a_wrong_password_after_a_right_one_is_refused(site: Any, host: Any, drive: Drive) -> None:
+def test_a_wrong_password_after_a_right_one_is_refused(site: Any, drive: Drive) -> None:
     assert drive.status("/welcome.txt", "--head") == "200"
-    assert Drive(site, host, drive.login, "Sample-Pass-02").status("/welcome.txt", "--head") == "401"
+    assert Drive(site, drive.login, "Sample-Pass-02").status("/welcome.txt", "--head") == "401"
 
 
 def test_no_path_and_no_link_leads_out(drive: Drive, host: Any) -> None:

@@ -82,10 +82,8 @@ class Ftps:
 
 
 @pytest.fixture
-def ftps(site: Any, host: Any) -> Ftps:
-    ca = site.scratch / "ca.crt"
-    ca.write_text(host.check_output("cat /etc/migrid/certs/ca.crt"))
-    return Ftps(site.address, ca)
+def ftps(site: Any) -> Ftps:
+    return Ftps(site.address, site.authority)
 
 
 @pytest.fixture
