@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from migrid.provision.options import options, variable_name
+
 PROJECT = Path(__file__).parents[3]
 
 # Where no host answers, so that a run that gets as far as the hosts ends there.
@@ -63,6 +65,12 @@ KEY, KEY_TEXT = private_key()
 OTHER_KEY, OTHER_KEY_TEXT = private_key()
 LOCKED_KEY_TEXT = private_key(BestAvailableEncryption(b"passphrase"))[1]
 CERTIFICATE = certificate(KEY, "www.mig.test")
+
+# Every option of a part that is not there yet, turned on.
+PARTS: dict[str, Any] = {
+    variable_name(name): not part.off if isinstance(part.off, bool) else "something"
+    for name, part in options().not_yet.items()
+}
 
 # What is wrong, the variables that make it so (None takes one away), and what the error must say.
 WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -244,7 +252,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any]], 
 @pytest.fixture(scope="module")
 def report(run: Callable[[dict[str, Any]], subprocess.CompletedProcess[str]]) -> dict[str, Any]:
     """What one run over all wrong inventories says, one host for each."""
-    hosts = {
+    hosts = {"every_part": GOOD | PARTS} | {
         name: {key: value for key, value in (GOOD | wrong).items() if value is not None}
         for name, (wrong, _) in WRONG.items()
     }
@@ -262,6 +270,16 @@ def test_a_wrong_inventory_is_refused_with_what_to_do(name: str, report: dict[st
     assert len(message.splitlines()) == 2, "an error too many"
 
 
+def test_every_part_that_is_not_there_is_named(report: dict[str, Any]) -> None:
+    lines = report["plays"][0]["tasks"][0]["hosts"]["every_part"]["msg"].splitlines()[1:]
+    asked = [
+        f"{name}: {PARTS[name]!r} asks for what is not there yet: {part}; write {off!r} or remove it"
+        for name, (off, part) in zip(PARTS, options().not_yet.values(), strict=True)
+    ]
+    assert [words for words in asked if not any(words in line for line in lines)] == []
+    assert len(lines) == len(asked)
+
+
 def test_no_host_is_reached(report: dict[str, Any]) -> None:
     assert [len(play["tasks"]) for play in report["plays"]] == [1]
     for counts in report["stats"].values():
@@ -275,7 +293,7 @@ def test_no_key_is_shown(report: dict[str, Any]) -> None:
 def test_a_good_inventory_goes_on_to_the_host(
     run: Callable[[dict[str, Any]], subprocess.CompletedProcess[str]],
 ) -> None:
-    off = {"mig_enable_freeze": False, "mig_enable_cloud": "no", "mig_ftps_pasv_ports": "8100:8400", "mig_hg_path": ""}
+    off = {variable_name(name): part.off for name, part in options().not_yet.items()} | {"mig_enable_cloud": "no"}
     others = {
         "mig_ext_cert_fqdn": "cert.mig.test",
         "apache_ext_cert_authority": CERTIFICATE,

@@ -45,9 +45,9 @@ def dashboard() -> ResponseReturnValue:
     """The page."""
     with home() as files:
         space = files.space()
-    user = visitor().user
-    ways = _ways(portal().site, user.alias)
-    return render_template("dashboard.html", user=user, how=METHODS[visitor().method], ways=ways, space=space)
+    user, site = visitor().user, portal().site
+    how, ways = METHODS[visitor().method], _ways(site, user.alias)
+    return render_template("dashboard.html", user=user, how=how, ways=ways, space=space, about=site)
 
 
 @routes.get("/logout.py")

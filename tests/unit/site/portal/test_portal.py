@@ -56,6 +56,22 @@ def test_the_dashboard_says_how_to_connect(sample_site: SampleSite, client: Flas
     assert "curl --user ada@example.org --upload-file FILE https://io.example.org/" in page
 
 
+def test_the_dashboard_leads_to_what_the_operator_wrote(sample_site: SampleSite, client: FlaskClient) -> None:
+    def dashboard(*site: str) -> str:
+        sample_site.configure("", "\n".join(site))
+        return Browser(build(load(sample_site.conf)).test_client(), ADA).get("dashboard.py").text
+
+    assert "Safety" not in (plain := dashboard())
+    assert "How to use" not in plain
+    text = "datasafety_text = Kept once & <never> copied"
+    assert "<dd>Kept once &amp; &lt;never&gt; copied</dd>" in dashboard(text)
+    page = dashboard(
+        text, "datasafety_link = https://a.example.org/x?y=1&z", "external_doc = https://b.example.org/wiki"
+    )
+    assert '<a href="https://a.example.org/x?y=1&amp;z">Kept once' in page
+    assert '<a href="https://b.example.org/wiki">How to use this site</a>' in page
+
+
 def test_a_browser_session_is_one_line_in_the_log(ada: Browser, sample_site: SampleSite) -> None:
     for _ in range(3):
         assert ada.get("dashboard.py").status_code == 200
