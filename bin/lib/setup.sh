@@ -66,6 +66,11 @@ nginx_program() {
   [[ -e /usr/lib/nginx/modules/ngx_stream_module.so ]] || install_stopped nginx.service nginx libnginx-mod-stream
 }
 
+# haproxy_program: HAProxy, for the tests to ask
+haproxy_program() {
+  have haproxy || install_stopped haproxy.service haproxy
+}
+
 # install_stopped "UNIT..." NAME...: install packages whose services start neither now nor with the machine
 install_stopped() {
   local policy=/usr/sbin/policy-rc.d units
