@@ -18,23 +18,21 @@ _HEAD = """\
 table inet ps8
 flush table inet ps8
 table inet ps8 {
-    chain arriving {
-        type filter hook prerouting priority mangle; policy accept;
-        iif "lo" accept
-        ct state established,related accept
-        ct state invalid drop
-        tcp flags & (fin | syn | rst | ack) != syn reject with tcp reset
-    }
     chain switched {
         type nat hook prerouting priority dstnat; policy accept;
         iif "lo" accept
         fib daddr type != local accept
+        tcp flags & (fin | syn | rst | ack) != syn reject with tcp reset
 """
 _TAIL = f"""\
     chain forwarded {{
         type filter hook forward priority filter; policy drop;
         ct state established,related accept
         ct mark != 0 accept
+    }}
+    chain kept {{
+        type filter hook input priority filter; policy accept;
+        ct state invalid drop
     }}
     chain leaving {{
         type nat hook postrouting priority srcnat; policy accept;
