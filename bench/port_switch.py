@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure the port switch against a direct connection, in network namespaces on one bridge, as containers have it.
 
-    sudo .venv/bin/python bench/port_switch.py [--rounds 5] [--mib 2048] [--connections 5000]
+    sudo .venv/bin/python bench/port_switch.py [--rounds 15] [--mib 1024] [--connections 3000]
 
 The server is nginx. One client fetches a large file, opens one connection after another for a small one, and asks again
 and again within one connection. The ways to the server take turns:
@@ -13,7 +13,8 @@ and again within one connection. The ways to the server take turns:
     nginx      the same by the stream module of nginx, which knows version 1 only
 
 Needs root, and the programs ip, nft, haproxy, nginx with its stream module, curl, and ab of the package apache2-utils.
-The best of all rounds counts; of the latencies the median of the quietest round.
+All figures are medians of the rounds; those of a way are compared with the direct ones of the same round. Client,
+server and what is in between share the processors of this machine: whatever is in between takes from the others.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from switches import PortSwitch, until  # noqa: E402
 
 GOAL_THROUGHPUT, GOAL_CONNECTIONS, GOAL_LATENCY = 0.9, 0.7, 0.2
 CLIENTS = 8
-QUESTIONS = 2000
+QUESTIONS = 1000
 MIB = 1 << 20
 PLAIN, PROXIED = 8080, 8081
 FAR_CLIENT, FAR_SERVER = "10.78.0.1", "10.78.0.2"
@@ -94,13 +95,13 @@ class Way:
         return f"http://{self.address}:{self.port}"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Figures:
-    """The best of a way so far: bytes and connections a second, and seconds of one question."""
+    """Bytes and connections a second, and seconds of one question."""
 
-    throughput: float = 0.0
-    connections: float = 0.0
-    latency: float = float("inf")
+    throughput: float
+    connections: float
+    latency: float
 
 
 def throughput(client: Host, way: Way) -> float:
@@ -133,6 +134,10 @@ def latency(client: Host, way: Way) -> float:
                 sys.exit(f"{way.name}: the server does not answer as it should")
             times.append(time.perf_counter() - began)
     return statistics.median(times)
+
+
+def measured(client: Host, way: Way, count: int) -> Figures:
+    return Figures(throughput(client, way), connections(client, way, count), latency(client, way))
 
 
 @contextmanager
@@ -218,17 +223,19 @@ def make_files(root: Path, mib: int) -> None:
         directory.chmod(0o755)
 
 
-def show(figures: dict[str, Figures]) -> None:
+def show(rounds: list[dict[str, Figures]]) -> None:
     """Print the figures of each way, and as a part of those of the direct one."""
-    direct = figures["direct"]
     print(f"{'':10} {'MiB/s':>8} {'of direct':>10} {'connections/s':>14} {'of direct':>10} {'added ms':>9}")
-    for name, found in figures.items():
-        parts = (found.throughput / direct.throughput, found.connections / direct.connections)
-        added = (found.latency - direct.latency) * 1000
-        row = f"{name:10} {found.throughput / MIB:8.0f} {parts[0]:10.2f} {found.connections:14.0f} {parts[1]:10.2f}"
-        print(f"{row} {added:9.3f}")
+    for name in rounds[0]:
+        found = [(each[name], each["direct"]) for each in rounds]
+        speed = statistics.median(way.throughput for way, _ in found) / MIB
+        rate = statistics.median(way.connections for way, _ in found)
+        of_speed = statistics.median(way.throughput / direct.throughput for way, direct in found)
+        of_rate = statistics.median(way.connections / direct.connections for way, direct in found)
+        added = statistics.median(way.latency - direct.latency for way, direct in found) * 1000
+        print(f"{name:10} {speed:8.0f} {of_speed:10.2f} {rate:14.0f} {of_rate:10.2f} {added:9.3f}", flush=True)
         if name == "ps8":
-            met = (parts[0] >= GOAL_THROUGHPUT, parts[1] >= GOAL_CONNECTIONS, added < GOAL_LATENCY)
+            met = (of_speed >= GOAL_THROUGHPUT, of_rate >= GOAL_CONNECTIONS, added < GOAL_LATENCY)
     said = ["ok" if good else "MISSED" for good in met]
     print(f"ps8: throughput {said[0]} (goal >= {GOAL_THROUGHPUT}), connections {said[1]} (goal >= {GOAL_CONNECTIONS}),")
     print(f"     latency {said[2]} (goal < {GOAL_LATENCY} ms)")
@@ -236,9 +243,9 @@ def show(figures: dict[str, Figures]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="how often each way is measured (default: %(default)s)")
-    parser.add_argument("--mib", type=int, default=2048, help="size of the large file (default: %(default)s)")
-    parser.add_argument("--connections", type=int, default=5000, help="connections of a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=15, help="how often each way is measured (default: %(default)s)")
+    parser.add_argument("--mib", type=int, default=1024, help="size of the large file (default: %(default)s)")
+    parser.add_argument("--connections", type=int, default=3000, help="connections of a round (default: %(default)s)")
     options = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("bench/port_switch.py needs root, for the network namespaces.")
@@ -246,14 +253,9 @@ def main() -> None:
         root = Path(directory)
         make_files(root, options.mib)
         with ways(root) as (client, found):
-            figures = {way.name: Figures() for way in found}
-            for _ in range(options.rounds):
-                for way in found:
-                    best = figures[way.name]
-                    best.throughput = max(best.throughput, throughput(client, way))
-                    best.connections = max(best.connections, connections(client, way, options.connections))
-                    best.latency = min(best.latency, latency(client, way))
-            show(figures)
+            show(
+                [{way.name: measured(client, way, options.connections) for way in found} for _ in range(options.rounds)]
+            )
 
 
 if __name__ == "__main__":
