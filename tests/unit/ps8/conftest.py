@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from namespaces import Host, Wire
 from servers import Client, Server
-from switches import RIGHTS, PortSwitch
-
-Start = Callable[..., PortSwitch]
+from switches import RIGHTS, PortSwitch, Start
 
 
 @pytest.fixture(scope="session")

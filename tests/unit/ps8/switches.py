@@ -89,6 +89,10 @@ class PortSwitch:
         return self.host.command(*container, *confined, *program)
 
 
+Start = Callable[..., PortSwitch]
+"""Starts one with these properties."""
+
+
 def until(condition: Callable[[], object]) -> None:
     """Wait for it."""
     deadline = time.monotonic() + PATIENCE

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import socket
 
-from conftest import Start
 from namespaces import Host
 from servers import SILENCE, Client
-from switches import until
+from switches import Start, until
 
 EXPERIMENTAL = 253
 """A protocol that is neither TCP nor UDP (RFC 3692)."""

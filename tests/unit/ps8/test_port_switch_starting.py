@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import Start
+from switches import Start
 
 RIGHT = {"out1_protocol": "tcp", "out1_in_port": "80", "out1_address": "web"}
 

@@ -7,10 +7,9 @@ import signal
 import threading
 from pathlib import Path
 
-from conftest import Start
 from namespaces import Host
 from servers import Client
-from switches import until
+from switches import Start, until
 
 TWO = {
     "out1_protocol": "tcp",
