@@ -224,21 +224,28 @@ def make_files(root: Path, mib: int) -> None:
 
 
 def show(rounds: list[dict[str, Figures]]) -> None:
-    """Print the figures of each way, and as a part of those of the direct one."""
-    print(f"{'':10} {'MiB/s':>8} {'of direct':>10} {'connections/s':>14} {'of direct':>10} {'added ms':>9}")
+    """Print the figures of each way, and as parts of those of the direct one and of the router."""
+    parts = f"{'of direct':>10} {'of router':>10}"
+    print(f"{'':10} {'MiB/s':>8} {parts} {'connections/s':>14} {parts} {'added ms':>9}")
     for name in rounds[0]:
-        found = [(each[name], each["direct"]) for each in rounds]
-        speed = statistics.median(way.throughput for way, _ in found) / MIB
-        rate = statistics.median(way.connections for way, _ in found)
-        of_speed = statistics.median(way.throughput / direct.throughput for way, direct in found)
-        of_rate = statistics.median(way.connections / direct.connections for way, direct in found)
-        added = statistics.median(way.latency - direct.latency for way, direct in found) * 1000
-        print(f"{name:10} {speed:8.0f} {of_speed:10.2f} {rate:14.0f} {of_rate:10.2f} {added:9.3f}", flush=True)
+        speed = statistics.median(found[name].throughput for found in rounds) / MIB
+        rate = statistics.median(found[name].connections for found in rounds)
+        (of_speed, of_rate), (router_speed, router_rate) = (part(rounds, name, other) for other in ("direct", "router"))
+        added = statistics.median(found[name].latency - found["direct"].latency for found in rounds) * 1000
+        speeds = f"{speed:8.0f} {of_speed:10.2f} {router_speed:10.2f}"
+        print(f"{name:10} {speeds} {rate:14.0f} {of_rate:10.2f} {router_rate:10.2f} {added:9.3f}")
         if name == "ps8":
             met = (of_speed >= GOAL_THROUGHPUT, of_rate >= GOAL_CONNECTIONS, added < GOAL_LATENCY)
     said = ["ok" if good else "MISSED" for good in met]
     print(f"ps8: throughput {said[0]} (goal >= {GOAL_THROUGHPUT}), connections {said[1]} (goal >= {GOAL_CONNECTIONS}),")
     print(f"     latency {said[2]} (goal < {GOAL_LATENCY} ms)")
+
+
+def part(rounds: list[dict[str, Figures]], name: str, other: str) -> tuple[float, float]:
+    """Throughput and connections of one way as parts of those of another."""
+    pairs = [(found[name], found[other]) for found in rounds]
+    throughputs = statistics.median(one.throughput / base.throughput for one, base in pairs)
+    return throughputs, statistics.median(one.connections / base.connections for one, base in pairs)
 
 
 def main() -> None:
