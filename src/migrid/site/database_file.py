@@ -29,12 +29,12 @@ def make(path: Path) -> None:
 
 
 def newest(path: Path) -> Path:
-    """The file in use of those that `succeed` has made: `name.db`, `name.2.db`, `name.3.db` …"""
+    """The file in use of those that `begin_next` has made: `name.db`, `name.2.db`, `name.3.db` …"""
     first = _numbered(path, 1)
     return max(path.parent.glob(f"{first.stem}.*{first.suffix}"), key=_number, default=first)
 
 
-def succeed(damaged: Path) -> bool:
+def begin_next(damaged: Path) -> bool:
     """Make an empty file that is newer than the damaged one; whether this call was the first to. Raises OSError.
 
     The damaged file keeps its name, and one that was damaged before it is removed. To rename it while others have it

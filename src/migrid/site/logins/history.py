@@ -142,7 +142,7 @@ class History:
         try:
             self._connection = self._opened()
         except _DamagedError as error:
-            self._succeed(error)
+            self._begin_next(error)
             self._connection = self._opened()
 
     def __enter__(self) -> History:
@@ -257,12 +257,12 @@ class History:
     def begin_anew(self, damage: StoreError) -> None:
         """Go on with an empty file instead of the damaged one, or with the one that somebody else has begun."""
         self._connection.close()
-        self._succeed(damage)
+        self._begin_next(damage)
         self._connection = self._opened()
 
-    def _succeed(self, damage: StoreError) -> None:
+    def _begin_next(self, damage: StoreError) -> None:
         with self._errors():
-            if database_file.succeed(self._path):
+            if database_file.begin_next(self._path):
                 syslog(LOG_ERR, f"{damage}; a new one is begun beside it, and who had to wait is forgotten")
             self._path = database_file.newest(self._path)
 
