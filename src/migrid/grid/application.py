@@ -175,7 +175,9 @@ class Application:
     `model` is what `docker compose config` makes of the definition. `findings` name what cannot travel or will be
     different: bind mounts outside of the project directory, devices, what containers wrote outside of their volumes,
     a Compose file changed since the containers were made, and so on. `subnets` are fixed network addresses.
-    `properties` are those that it was provisioned with, without what app_config gives it on its grid.
+    `properties` are those that it was provisioned with, without what app_config gives it on its grid. `owner` is who
+    may move it besides the operator, and `arrived_by` the move that brought it to stay; both may be empty. `app_config`
+    is what its owner gives it on the grid that it goes to.
     """
 
     definition: Definition
@@ -189,6 +191,9 @@ class Application:
     subnets: tuple[str, ...] = ()
     container_names: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    arrived_by: str = ""
+    app_config: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def running(self) -> bool:

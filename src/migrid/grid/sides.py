@@ -84,6 +84,9 @@ class Source(Protocol):
     def describe(self, app: str) -> Application:
         """Raises UnknownError, DefinitionError."""
 
+    def owner(self, app: str) -> str:
+        """Who may move the application besides the operator; empty if nobody, or if there is none of this name."""
+
     def reaches(self, grid: str) -> str:
         """Try the way to another grid, which forwarding will need; empty text, or why it cannot be reached."""
 

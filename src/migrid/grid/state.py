@@ -39,13 +39,15 @@ class Peer:
 @dataclass(frozen=True)
 class Configuration:
     """What the inventory says of this grid. `app_config` has, for each application, the properties that it gets here
-    whatever its own are. `engine` is `docker`, or `model` for tests that need no containers."""
+    whatever its own are. `owners` are those who may move applications of theirs, with the names of these. `engine` is
+    `docker`, or `model` for tests that need no containers."""
 
     name: str
     address: str
     helper_image: str = ""
     peers: Mapping[str, Peer] = field(default_factory=dict)
     app_config: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     engine: str = "docker"
 
 
@@ -54,7 +56,7 @@ class RightRecord:
     """Who may run an application. `move` is the one that changed it last, `lease_until` is in seconds since 1970.
 
     `policies` are the restart policies, by the containers' ids, that a stop for a move took away; `ran` tells whether
-    the application ran before that stop. `target_grid` and `target_app` say where it went.
+    the application ran before that stop. `target_grid` and `target_app` say where it went, and `owner` whose it was.
     """
 
     right: Right = Right.HERE
@@ -64,6 +66,7 @@ class RightRecord:
     ran: bool = False
     target_grid: str = ""
     target_app: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,11 @@ class Record:
     """An application that this grid knows.
 
     It is `managed` when it was provisioned here or arrived by a move; otherwise somebody started it with Compose, and
-    the record only exists while a move holds it. `properties` are the application's own, without the grid's app_config.
-    Until it is `settled`, the move `arrived_by` may still take it away. `stopped` is what the operator wants, or what a
-    snapshot is. `replaced` is the marker that stood here before it arrived, and stands again when it is taken away.
+    the record only exists while a move holds it. `properties` are the application's own, without those that the grid's
+    and the owner's `app_config` give it here. `owner` is who may move it besides the operator, as the grid that it came
+    from said. Until it is `settled`, the move `arrived_by` may still take it away. `stopped` is what the operator
+    wants, or what a snapshot is. `replaced` is the marker that stood here before it arrived, and stands again when it
+    is taken away.
     """
 
     name: str
@@ -84,6 +89,8 @@ class Record:
     settled: bool = True
     stopped: bool = False
     replaced: RightRecord | None = None
+    owner: str = ""
+    app_config: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class State:

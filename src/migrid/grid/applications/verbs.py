@@ -8,7 +8,7 @@ from typing import Any
 
 from ..application import Container, Definition, Tree, TreeKind
 from ..clock import Clock, SystemClock
-from ..compose.properties import effective
+from ..compose.properties import effective, here
 from ..compose.wishes import wishes
 from ..engine import Engine
 from ..errors import LockedError, RightError, UnhealthyError, UnknownError
@@ -153,7 +153,8 @@ class Applications:
 
     def grid_properties(self, app: str) -> Mapping[str, str]:
         """The properties that an application gets on this grid, whatever its own are."""
-        return self.state.configuration().app_config.get(app, {})
+        record = self.state.record(app)
+        return here(record.app_config if record else {}, self.state.configuration().app_config.get(app, {}))
 
     def effective_properties(self, app: str, own: Mapping[str, str]) -> dict[str, str]:
         """The properties that an application has here."""

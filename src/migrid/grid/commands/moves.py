@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Collection
+from typing import Any
 
 from ...table import table
-from .. import helper
+from .. import helper, records
 from ..clock import SystemClock
 from ..errors import UnknownError
 from ..moves import control, live, request
@@ -53,7 +54,7 @@ def list_moves(args: argparse.Namespace) -> int:
     asked = {move: request for move in grid.moves() if (request := helper.request_of(grid, move))}
     every = [(move, asked[move], live.news(grid, move, 0.0, 0.0, clock)) for move in asked]
     if args.json:
-        print_json([{"move": move, "request": wanted, "report": news.report} for move, wanted, news in every])
+        print_json([{"move": move, "request": _shown(wanted), "report": news.report} for move, wanted, news in every])
         return 0
     rows = ((move, *_asked(wanted), _outcome(news)) for move, wanted, news in every)
     print(table(["Move", "Action", "Application", "From", "Here", "Result"], rows))
@@ -153,6 +154,11 @@ def _follow(grid: State, move: str, good: Collection[Result], as_json: bool = Fa
         if news.line != shown and not as_json:
             shown = news.line
             print(f"{time.strftime('%H:%M:%S')}  {shown}", flush=True)
+
+
+def _shown(asked: Request) -> dict[str, Any]:
+    """A request without the values of properties: they may be secrets."""
+    return {**records.to_data(asked), "app_config": sorted(asked.app_config)}
 
 
 def _judged(plan: Plan) -> int:

@@ -24,6 +24,11 @@ def effective(own: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]
     return {**own, **here}
 
 
+def here(of_owner: Mapping[str, str], of_grid: Mapping[str, str]) -> dict[str, str]:
+    """The properties that an application gets on one grid: the grid has the last say."""
+    return {**of_owner, **of_grid}
+
+
 def environment(properties: Mapping[str, str]) -> str:
     """The content of an environment file from which Compose reads exactly these values."""
     return "".join(f"{name}={_quoted(value)}\n" for name, value in sorted(properties.items()))

@@ -14,6 +14,7 @@ from ..engine import Engine
 from ..errors import UnknownError
 from ..sides import Facts
 from ..state import Record, State
+from .owning import owner_of
 
 
 def facts(engine: Engine, state: State, clock: Clock) -> Facts:
@@ -46,7 +47,12 @@ def describe(engine: Engine, state: State, app: str) -> Application:
     """All that a move must know of an application. Raises UnknownError, DefinitionError."""
     record = state.record(app)
     found = compose.describe(engine, definition(engine, state, app), managed=record is not None and record.managed)
-    return replace(found, properties=record.properties if record else {})
+    return replace(
+        found,
+        properties=record.properties if record else {},
+        owner=owner_of(state, app),
+        arrived_by=(record and record.settled and record.arrived_by) or "",
+    )
 
 
 def borrowed(app: str, found: Definition) -> Record:

@@ -84,7 +84,7 @@ class Landing:
     def write_record(self, arriving: Arrival) -> None:
         """The record, and the properties and the override that it names."""
         app, application, state = arriving.lock.target_app_name, arriving.application, self._state
-        here = state.configuration().app_config.get(app, {})
+        here = properties.here(application.app_config, state.configuration().app_config.get(app, {}))
         properties.write(state.properties_file(app), properties.effective(application.properties, here))
         override = compose.override(application, app, arriving.trees, self._engine.info().images)
         write_json(state.override_file(app), override)
@@ -98,6 +98,8 @@ class Landing:
                 settled=False,
                 stopped=arriving.lock.action is Action.SNAPSHOT or not application.running,
                 replaced=self._replaced(app),
+                owner=application.owner,
+                app_config=application.app_config,
             )
         )
 

@@ -47,7 +47,7 @@ def resume(right: RightRecord) -> RightRecord:
     """The right when it is here again; it still says what is to be given back, until that is done."""
     if right.right is Right.GONE:
         raise RightError(f"The application is gone: it moved to {right.target_grid} as {right.target_app}.")
-    return replace(right, right=Right.HERE, lease_until=0.0, target_grid="", target_app="")
+    return replace(right, right=Right.HERE, lease_until=0.0, target_grid="", target_app="", owner="")
 
 
 def leave(right: RightRecord, move: str) -> RightRecord:

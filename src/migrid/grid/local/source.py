@@ -21,6 +21,7 @@ from ..volumes.client import Channel
 from . import describing, hooks, probing, rights
 from .forwarding import Forwarder, NoForwarder
 from .locking import check_lock, has_lapsed, take_lock
+from .owning import owner_of
 
 _TREES = "trees_to_destroy.json"
 
@@ -42,6 +43,9 @@ class LocalSource:
     def describe(self, app: str) -> Application:
         _check_not_gone(app, self._state.right(app))
         return describing.describe(self._engine, self._state, app)
+
+    def owner(self, app: str) -> str:
+        return owner_of(self._state, app)
 
     def reaches(self, grid: str) -> str:
         peer = self._state.configuration().peers.get(grid)
@@ -118,7 +122,8 @@ class LocalSource:
     def release(self, app: str, move: str) -> None:
         with self._state.exclusive(app):
             lock = check_lock(self._state, app, move)
-            self._state.write_right(app, rights.release(self._state.right(app), lock))
+            owner = owner_of(self._state, app)
+            self._state.write_right(app, replace(rights.release(self._state.right(app), lock), owner=owner))
 
     def resume(self, app: str, move: str) -> None:
         with self._state.exclusive(app):
@@ -146,6 +151,18 @@ class LocalSource:
             self._resume(app)
             self._forget_move(app, right.move)
 
+    def destroy_left(self, app: str, move: str) -> None:
+        """Remove what a move left here of an application that it brought away, and what it needed.
+
+        Whoever asks for this knows that the application stays on the target. Raises RightError when the move did not
+        take the right to run, LockedError when another move holds what is here.
+        """
+        with self._state.exclusive(app):
+            if self._state.lock(app):
+                check_lock(self._state, app, move)
+            self._leave(app, move)
+            self._forget_move(app, move)
+
     def forward(self, app: str, move: str, forwards: Sequence[Forward]) -> None:
         with self._state.exclusive(app):
             check_lock(self._state, app, move)
@@ -157,19 +174,23 @@ class LocalSource:
             lock = check_lock(self._state, app, move)
             if (target_grid, target_app) != (lock.target_grid, lock.target_app_name):
                 raise RightError(f"{app} went to {lock.target_grid} as {lock.target_app_name}, not to {target_grid}.")
-            right = rights.leave(self._state.right(app), move)
-            self._engine.remove_mover(move)
-            for tree in self._doomed(app):
-                self._engine.remove_tree(tree)
-            self._state.write_right(app, right)
-            self._state.leave_marker(app)
-            (self._state.application_directory(app) / _TREES).unlink(missing_ok=True)
+            self._leave(app, move)
 
     def finish(self, app: str, move: str) -> None:
         with self._state.exclusive(app):
             lock = self._state.lock(app)
             if lock is None or lock.move == move:
                 self._forget_move(app, move)
+
+    def _leave(self, app: str, move: str) -> None:
+        """Remove the application and its data; what stays is the marker."""
+        right = rights.leave(self._state.right(app), move)
+        self._engine.remove_mover(move)
+        for tree in self._doomed(app):
+            self._engine.remove_tree(tree)
+        self._state.write_right(app, right)
+        self._state.leave_marker(app)
+        (self._state.application_directory(app) / _TREES).unlink(missing_ok=True)
 
     def _suspend(self, app: str, move: str, lease: float) -> bool:
         """Take the right away; whether there is something to stop. It is written first: what is stopped without it

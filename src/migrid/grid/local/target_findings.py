@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..application import Application, Finding, Level, TreeKind
 from ..compose import description as compose
+from ..compose import properties
 from ..docker.images import familiar
 from ..engine import EngineInfo
 from ..sides import Right
@@ -88,11 +89,11 @@ def _references(info: EngineInfo, application: Application) -> Iterator[Finding]
 
 
 def _properties(state: State, application: Application, target_app: str) -> Iterator[Finding]:
-    here = state.configuration().app_config.get(target_app, {})
+    here = properties.here(application.app_config, state.configuration().app_config.get(target_app, {}))
     changed = sorted(name for name, value in here.items() if application.properties.get(name) != value)
     if changed:
         yield Finding(
-            "properties", Level.WARNS, f"app_config of this grid gives the application other {', '.join(changed)}."
+            "properties", Level.WARNS, f"app_config for this grid gives the application other {', '.join(changed)}."
         )
 
 

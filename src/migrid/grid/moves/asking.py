@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from ..application import Finding, Image, Level
 from ..clock import Clock
 from ..errors import BlockedError, GridError, LockedError
+from ..local.owning import check_owner
 from ..sides import PLAN_LEASE, Lock, Source, Target
 from ..volumes.client import Survey
 from . import plan, preflight
@@ -27,10 +28,12 @@ class Measuring(Protocol):
 
 def learn(request: Request, source: Source, target: Target, clock: Clock) -> Known:
     """What both grids say. Raises UnknownError, DefinitionError, RightError, UnreachableError."""
+    check_owner(source, request.app, request.owner)
     before = clock.time()
     there = source.facts()
     skew = (before + clock.time()) / 2 - there.time
-    return Known(source.describe(request.app), there, target.facts(), source.seconds(request.app), skew)
+    application = replace(source.describe(request.app), app_config=request.app_config)
+    return Known(application, there, target.facts(), source.seconds(request.app), skew)
 
 
 def findings(

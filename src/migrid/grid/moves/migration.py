@@ -15,7 +15,7 @@ from . import request
 from .plan import Plan
 from .report import Report, Result
 
-OPTIONS = tuple(field.name for field in dataclasses.fields(request.Request))
+OPTIONS = request.OPTIONS
 ASKED = ("action", "app", "source_grid", "target_grid", "target_app")
 """The fields of a report that are options too: as artifacts they would decide the next move of a workflow."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -35,7 +35,8 @@ class Request:
     """One move as it was asked for.
 
     `stop_timeout` is in seconds, None for what each container says. `bandwidth_limit` is in bytes a second. `cut_over`
-    is empty for when it is ready, unless a move that is taken up was asked for another time.
+    is empty for when it is ready, unless a move that is taken up was asked for another time. What an `owner` asks for
+    must be the owner's, and gets the properties in `app_config` on the target; both are empty for an operator.
     """
 
     app: str
@@ -49,6 +50,8 @@ class Request:
     destroy_source: DestroySource = DestroySource.AFTER_HEALTHY
     override_lock: bool = False
     plan_only: bool = False
+    owner: str = ""
+    app_config: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def cut_over_at(self) -> float | None:
@@ -59,8 +62,8 @@ class Request:
 def parse(options: Mapping[str, Any]) -> Request:
     """The request that the options describe. Empty text is as good as none. Raises OptionError."""
     given = {name: value for name, value in options.items() if value is not None and value != ""}
-    if unknown := sorted(set(given) - set(_OPTIONS)):
-        raise OptionError(f"{unknown[0]} is no option of a move; there are {', '.join(_OPTIONS)}.")
+    if unknown := sorted(set(given) - set(OPTIONS)):
+        raise OptionError(f"{unknown[0]} is no option of a move; there are {', '.join(OPTIONS)}.")
     for name in ("app", "source_grid", "target_grid"):
         if name not in given:
             raise OptionError(f"{name} is missing: {_OPTIONS[name].accepts}.")
@@ -170,3 +173,5 @@ _OPTIONS: Mapping[str, _Option] = {
     "override_lock": _Option(_boolean, "true or false"),
     "plan_only": _Option(_boolean, "true or false"),
 }
+OPTIONS = tuple(_OPTIONS)
+"""The fields of a request that are asked for; the others say who asks."""

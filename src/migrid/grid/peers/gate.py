@@ -32,7 +32,7 @@ _PROBE_PIECE = bytes(1 << 20)
 _PROBE_PIECES = 4096
 _SHOWN = 200
 _LEVELS = {"keep": syslog.LOG_DEBUG}
-_UNLOCKED = frozenset({"facts", "describe", "reaches", "seconds"})
+_UNLOCKED = frozenset({"facts", "describe", "owner", "reaches", "seconds"})
 
 
 class GatedSource(Source, Protocol):

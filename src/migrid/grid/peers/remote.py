@@ -52,6 +52,10 @@ class RemoteSource:
         application: Application = self._ask("describe", app=app)
         return application
 
+    def owner(self, app: str) -> str:
+        owner: str = self._ask("owner", app=app)
+        return owner
+
     def reaches(self, grid: str) -> str:
         reason: str = self._ask("reaches", grid=grid)
         return reason

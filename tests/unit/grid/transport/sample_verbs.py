@@ -46,6 +46,8 @@ APPLICATION = Application(
     wishes=Wishes((Hook(HookPoint.PRE_STOP, "web", ("sync",)),), Probe("web", 80, "/"), 60.0, ("/etc/hosts",)),
     findings=(Finding("ports", Level.WARNS, "one is odd", "use an even one"),),
     subnets=("172.20.0.0/16",),
+    owner="ada",
+    arrived_by=MOVE,
 )
 FACTS = Facts(
     grid="grid-a",
@@ -62,6 +64,7 @@ FACTS = Facts(
 CALLS: dict[str, dict[str, Any]] = {
     "facts": {},
     "describe": {"app": APP},
+    "owner": {"app": APP},
     "reaches": {"grid": "grid-b"},
     "lock": {"lock": LOCK},
     "seconds": {"app": APP},
@@ -78,6 +81,7 @@ RESULTS: dict[str, Any] = {
     **dict.fromkeys(CALLS),
     "facts": FACTS,
     "describe": APPLICATION,
+    "owner": "ada",
     "reaches": "connection refused",
     "seconds": {"stop": 1.5, "start": 2.0},
 }

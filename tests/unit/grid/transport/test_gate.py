@@ -164,7 +164,7 @@ def test_no_verb_without_the_lock(
 ) -> None:
     if changes is not None:
         host.state.write_lock(APP, dataclasses.replace(LOCK, **changes))
-    for verb in set(CALLS) - {"facts", "describe", "reaches", "seconds", "lock", "finish"}:
+    for verb in set(CALLS) - {"facts", "describe", "owner", "reaches", "seconds", "lock", "finish"}:
         with pytest.raises(LockedError, match=match):
             getattr(remote, verb)(**CALLS[verb])
     assert host.asked() == []
