@@ -32,18 +32,26 @@ CLOSE_SECONDS = 5.0
 _CIPHERS = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr"
 _SSH_FAILED = 255
 _GATE_REFUSED = 2
-_PLAYBOOK = "playbooks/grids.yml"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do when the other end does not know `who` comes in, or has become another."""
+
+    who: str = "this grid"
+    new_host: str = "run playbooks/grids.yml for both grids: it exchanges the keys"
+    new_key: str = "Run playbooks/grids.yml for both grids: it exchanges the keys"
+    no_gate: str = "Run playbooks/grids.yml for it"
+    new_release: str = "bring both grids to the same release, with playbooks/grids.yml"
+
 
 _REMEDIES = (
     (
         ("Host key verification failed", "IDENTIFICATION HAS CHANGED", "host key is known for"),
-        "its host key is not the one in {known_hosts}. If the host was installed anew, run {playbook} for both grids:"
-        " it exchanges the keys. If it was not, somebody else may be answering at this address.",
+        "its host key is not the one in {known_hosts}. If the host was installed anew, {advice.new_host}. If it was"
+        " not, somebody else may be answering at this address.",
     ),
-    (
-        ("Permission denied",),
-        "it does not accept this grid's key, {key}.pub. Run {playbook} for both grids: it exchanges the keys.",
-    ),
+    (("Permission denied",), "it does not accept {advice.who}'s key, {key}.pub. {advice.new_key}."),
     (("Too many authentication failures", "No supported authentication"), "its sshd accepts no key. Look at its log."),
     (("no matching ", "Unable to negotiate"), "its sshd has no algorithm in common with this one's. {text}"),
 )
@@ -51,12 +59,13 @@ _REMEDIES = (
 
 @dataclass(frozen=True)
 class Way:
-    """How the gate of another grid is reached: its name and address, and the directory with this grid's key and the
-    host keys of its peers."""
+    """How the gate of another grid is reached: its name and address, and the directory with the key to come in with and
+    the host keys of all grids."""
 
     name: str
     peer: Peer
     ssh: Path
+    advice: Advice = Advice()
 
     @property
     def place(self) -> str:
@@ -157,6 +166,13 @@ def _start(command: list[str], reader: int, writer: int) -> subprocess.Popen[byt
     )
 
 
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write the whole content. Raises OSError when the connection broke."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
 def _first_line(reader: int, patience: float) -> str:
     """The first line, or what came instead of one. No byte after it is read."""
     line = bytearray()
@@ -175,17 +191,15 @@ def _failure(way: Way, client: _Client, greeting: str) -> GridError:
     """Why the connection ended before the gate said who it is."""
     last = client.text.splitlines()[-1].strip() if client.text else ""
     if greeting:
-        return RefusedError(
-            f"{way.place} answers {greeting!r} in place of {GREETING!r}: bring both grids to the same release, with"
-            f" {_PLAYBOOK}."
-        )
+        return RefusedError(f"{way.place} answers {greeting!r} in place of {GREETING!r}: {way.advice.new_release}.")
     if client.status == _GATE_REFUSED:
         return _refusal(way, last)
     if client.status == _SSH_FAILED:
         return _ssh_failure(way, client.text, last)
     if client.status <= 0:
         return UnreachableError(f"{way.place} was reached, but its gate does not answer.")
-    return RefusedError(f"{way.place} has no gate for this grid: {last or 'it says nothing'}. Run {_PLAYBOOK} for it.")
+    said = last or "it says nothing"
+    return RefusedError(f"{way.place} has no gate for {way.advice.who}: {said}. {way.advice.no_gate}.")
 
 
 def _refusal(way: Way, last: str) -> GridError:
@@ -197,7 +211,7 @@ def _refusal(way: Way, last: str) -> GridError:
 def _ssh_failure(way: Way, text: str, last: str) -> GridError:
     for signs, remedy in _REMEDIES:
         if any(sign in text for sign in signs):
-            facts = {"known_hosts": way.ssh / "known_hosts", "key": way.ssh / "id_ed25519", "playbook": _PLAYBOOK}
+            facts = {"known_hosts": way.ssh / "known_hosts", "key": way.ssh / "id_ed25519", "advice": way.advice}
             return RefusedError(f"{way.place}: {remedy.format(**facts, text=last)}")
     return UnreachableError(f"{way.place} does not answer: {last or 'the connection broke'}")
 

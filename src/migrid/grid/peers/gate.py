@@ -9,28 +9,24 @@ line and exit status 2.
 from __future__ import annotations
 
 import os
-import sys
 import syslog
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, Protocol
 
 from .. import names, records
-from ..errors import GridError, LockedError, RefusedError
+from ..errors import LockedError, RefusedError
 from ..opening import open_source
 from ..sides import Lock, Source
 from ..state import State
 from ..volumes.client import Channel
-from . import wire
-from .channels import GREETING, widen
+from . import serving, wire
+from .channels import widen
+from .serving import INPUT, OUTPUT, Visitor, greet
 
-DONE = 0
-REFUSED = 2
-INPUT, OUTPUT = 0, 1
+PROGRAM = "mig-grid-gate"
 
 _PROBE_PIECE = bytes(1 << 20)
 _PROBE_PIECES = 4096
-_SHOWN = 200
 _LEVELS = {"keep": syslog.LOG_DEBUG}
 _UNLOCKED = frozenset({"facts", "describe", "owner", "reaches", "seconds"})
 
@@ -48,16 +44,8 @@ class GatedSource(Source, Protocol):
 
 
 def main() -> int:
-    """Serve what SSH_ORIGINAL_COMMAND asks for; the exit status."""
-    syslog.openlog("mig-grid-gate", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-    if len(sys.argv) != 2:
-        return _refuse(RefusedError("the forced command must be: mig-grid-gate PEER"))
-    state = State()
-    try:
-        gate = Gate(sys.argv[1], state, open_source(state))
-    except GridError as error:
-        return _refuse(error)
-    return gate.serve(os.environ.get("SSH_ORIGINAL_COMMAND", ""))
+    """Serve a peer; the exit status."""
+    return serving.run(PROGRAM, "PEER", lambda peer, state: Gate(peer, state, open_source(state)))
 
 
 class Gate:
@@ -67,22 +55,16 @@ class Gate:
         self.peer = peer
         self.state = state
         self.source = source
+        self._visitor = Visitor(PROGRAM, f"grid {peer}")
 
     def serve(self, command: str) -> int:
-        """Do what the command says. Nobody at the other end ever sees a traceback."""
-        try:
-            word, app, move = self._accepted(command)
-            _audit(f"grid {self.peer}: {command}")
-            self._serve(word, app, move)
-        except GridError as error:
-            _audit(f"grid {self.peer}: refused {ascii(command)[:_SHOWN]}: {error}", syslog.LOG_WARNING)
-            return _refuse(error)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), OUTPUT)
-        except Exception:
-            _log_traceback()
-            return _refuse(GridError("the gate failed; the journal of its host says why"))
-        return DONE
+        """Do what the command says."""
+        return self._visitor.serve(command, lambda: self._obey(command))
+
+    def _obey(self, command: str) -> None:
+        word, app, move = self._accepted(command)
+        self._visitor.audit(command)
+        self._serve(word, app, move)
 
     def _accepted(self, command: str) -> tuple[str, str, str]:
         """The word of the command, with its application and move. Raises GridError."""
@@ -102,9 +84,9 @@ class Gate:
         if word == "trees":
             self._send_trees(app, move)
             return
-        _greet()
+        greet()
         if word == "verbs":
-            self._answer_verbs()
+            self._visitor.answer_verbs(wire.VERBS, self._carry_out)
         elif word == "images":
             self._send_images(app, move)
         else:
@@ -114,32 +96,13 @@ class Gate:
         """The sender, which says nothing until it is asked, gets the descriptors before the greeting, so that it can be
         said what hinders it. This process and sudo hold them too, so it stays as long as the sender does."""
         wait = self.source.send_trees(app, move, Channel(INPUT, OUTPUT, lambda: None))
-        _greet()
+        greet()
         wait()
 
     def _send_images(self, app: str, move: str) -> None:
         with os.fdopen(INPUT, "rb", closefd=False) as lines, os.fdopen(OUTPUT, "wb", closefd=False) as stream:
             wanted = records.from_data(wire.ImagesWanted, wire.read_line(lines))
             self.source.write_images(app, move, wanted.images, wanted.known_layers, stream)
-
-    def _answer_verbs(self) -> None:
-        with os.fdopen(INPUT, "rb", closefd=False) as lines, os.fdopen(OUTPUT, "wb", closefd=False) as answers:
-            while line := lines.readline(wire.REQUEST_BYTES):
-                if not line.endswith(b"\n"):
-                    raise RefusedError(f"a verb has at most {wire.REQUEST_BYTES >> 20} MiB in one whole line")
-                answers.write(self._answer(line))
-                answers.flush()
-
-    def _answer(self, line: bytes) -> bytes:
-        try:
-            verb, arguments = wire.read_request(line)
-            return wire.answer(self._carry_out(verb, arguments))
-        except GridError as error:
-            _audit(f"grid {self.peer}: {error}", syslog.LOG_WARNING)
-            return wire.error_answer(error)
-        except Exception:
-            _log_traceback()
-            return wire.error_answer(GridError("The gate of this verb failed; the journal of its host says why."))
 
     def _carry_out(self, verb: str, arguments: dict[str, Any]) -> Any:
         if verb == "lock":
@@ -149,7 +112,7 @@ class Gate:
             if verb == "finish" and self.state.lock(app) is None:
                 return None
             self._check_lock(app, move)
-            _audit(f"grid {self.peer}: {verb} of {app} for {move}", _LEVELS.get(verb, syslog.LOG_INFO))
+            self._visitor.audit(f"{verb} of {app} for {move}", _LEVELS.get(verb, syslog.LOG_INFO))
         elif "app" in arguments:
             names.application(arguments["app"])
         elif arguments.get("grid", self.peer) != self.peer:
@@ -166,7 +129,7 @@ class Gate:
                 f"grid {self.peer} may lock applications of grid {here} for moves to itself, not for moves from"
                 f" {lock.source_grid!r} to {lock.target_grid!r}"
             )
-        _audit(f"grid {self.peer}: lock of {lock.source_app_name} for {lock.move}")
+        self._visitor.audit(f"lock of {lock.source_app_name} for {lock.move}")
 
     def _check_lock(self, app: str, move: str) -> None:
         lock = self.state.lock(app)
@@ -178,21 +141,3 @@ class Gate:
 def _send_probe() -> None:
     for _ in range(_PROBE_PIECES):
         os.write(OUTPUT, _PROBE_PIECE)
-
-
-def _greet() -> None:
-    os.write(OUTPUT, GREETING.encode() + b"\n")
-
-
-def _refuse(error: GridError) -> int:
-    print(f"mig-grid-gate: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
-    return REFUSED
-
-
-def _audit(text: str, level: int = syslog.LOG_INFO) -> None:
-    syslog.syslog(level, text)
-
-
-def _log_traceback() -> None:
-    for line in traceback.format_exc().splitlines():
-        _audit(line, syslog.LOG_ERR)

@@ -1,7 +1,7 @@
-"""How the verbs of a source cross between grids: a line of JSON for what is asked, and one for the answer.
+"""How verbs cross to another grid: a line of JSON for what is asked, and one for the answer.
 
-Which verbs there are, and what they take and give, is read from `sides.Source`: all but those that give a channel,
-which are words of the gate.
+Which verbs there are, and what they take and give, is read from the protocol that both ends know. Between grids that is
+`sides.Source`: all but what gives a channel, which are words of the gate.
 """
 
 from __future__ import annotations
@@ -30,25 +30,30 @@ class ImagesWanted:
     known_layers: frozenset[str]
 
 
-def _verbs() -> dict[str, dict[str, Any]]:
-    methods = {name: method for name, method in vars(Source).items() if not name.startswith("_")}
+Verbs = Mapping[str, Mapping[str, Any]]
+"""The types of what each verb takes, by name, and of what it gives, as `return`."""
+
+
+def verbs_of(protocol: type) -> Verbs:
+    """The verbs of a protocol."""
+    methods = {name: method for name, method in vars(protocol).items() if not name.startswith("_")}
     hints = {name: typing.get_type_hints(method) for name, method in methods.items()}
     return {name: found for name, found in hints.items() if found["return"] is not Channel}
 
 
-VERBS = _verbs()
+VERBS = verbs_of(Source)
 
 
 def request(verb: str, arguments: Mapping[str, Any]) -> bytes:
     return line({"verb": verb, "arguments": records.to_data(arguments)})
 
 
-def read_request(line: bytes) -> tuple[str, dict[str, Any]]:
+def read_request(line: bytes, verbs: Verbs = VERBS) -> tuple[str, dict[str, Any]]:
     """The verb and its arguments. Raises RefusedError when the line asks for nothing that there is."""
     try:
         asked = json.loads(line)
         verb, given = asked["verb"], asked["arguments"]
-        kinds = {name: kind for name, kind in VERBS[verb].items() if name != "return"}
+        kinds = {name: kind for name, kind in verbs[verb].items() if name != "return"}
         if set(given) != set(kinds):
             raise KeyError(f"arguments {', '.join(kinds)}")
         return verb, {name: records.from_data(kind, given[name]) for name, kind in kinds.items()}
@@ -73,12 +78,12 @@ def error_class(name: str) -> type[GridError]:
     return GridError
 
 
-def read_answer(verb: str, line: bytes) -> Any:
+def read_answer(verb: str, line: bytes, verbs: Verbs = VERBS) -> Any:
     """What the verb gave. Raises the error that it raised, or RefusedError when the line is no answer."""
     try:
         said = json.loads(line)
         if "result" in said:
-            return _result(VERBS[verb]["return"], said["result"])
+            return _result(verbs[verb]["return"], said["result"])
         error = _error(said)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
         raise RefusedError(f"The answer to {verb} is not as this release knows it ({problem}).") from problem
