@@ -10,7 +10,6 @@ import argparse
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,10 +95,20 @@ def unfinished(state: State) -> dict[str, Request]:
     return found
 
 
+def check_free_for(owner: str, state: State, app: str) -> None:
+    """Raises LockedError when an owner is to take the place of a move of somebody else's that brings an application of
+    this name. An empty `owner` is the operator, who may."""
+    held = state.lock(app)
+    holding = [request_of(state, held.move)] if held else []
+    bringing = [asked for asked in unfinished(state).values() if asked.target_app == app]
+    if owner and any(asked is None or asked.owner != owner for asked in (*holding, *bringing)):
+        raise LockedError(f"{app} is locked: somebody else's move has to do with this name; choose another target_app.")
+
+
 def _taken_up(state: State, request: Request) -> str | None:
     """The move under way that the request means."""
     others = {move: asked for move, asked in unfinished(state).items() if asked.target_app == request.target_app}
-    _check_free_for(request.owner, state, others, request.target_app)
+    check_free_for(request.owner, state, request.target_app)
     for move, asked in others.items():
         if _aim(asked) == _aim(request):
             if request.cut_over:
@@ -115,14 +124,6 @@ def _taken_up(state: State, request: Request) -> str | None:
     if held and not request.override_lock:
         raise LockedError(f"{request.target_app} is locked: {describe(held)}. override_lock takes its place.")
     return None
-
-
-def _check_free_for(owner: str, state: State, others: Mapping[str, Request], app: str) -> None:
-    """An operator may take the place of any move, an owner of its own ones. Raises LockedError."""
-    held = state.lock(app)
-    holding = [request_of(state, held.move)] if held else []
-    if owner and any(asked is None or asked.owner != owner for asked in (*others.values(), *holding)):
-        raise LockedError(f"{app} is locked: a move of somebody else brings an application of this name.")
 
 
 def _aim(request: Request) -> tuple[str, ...]:

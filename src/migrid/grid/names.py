@@ -32,6 +32,15 @@ def grid(value: str) -> str:
     return value
 
 
+def owner(value: str) -> str:
+    """`value`, if it can name an owner of applications. Raises InvalidNameError."""
+    if not _APPLICATION.fullmatch(value):
+        raise InvalidNameError(
+            f"{value!r} cannot name an owner: at most 63 of a-z, 0-9, '_' and '-', a letter or digit first."
+        )
+    return value
+
+
 def move(value: str) -> str:
     """`value`, if it names a move as `new_move` makes them. Raises InvalidNameError."""
     if not _MOVE.fullmatch(value):
