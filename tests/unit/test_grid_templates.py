@@ -174,6 +174,25 @@ def test_sudo_accepts_its_rules(render: Render, tmp_path: Path) -> None:
     subprocess.run(["visudo", "--check", "--strict", f"--file={tmp_path}/sudoers"], check=True)
 
 
+def test_owners_can_run_their_gate_and_nothing_else(render: Render, tmp_path: Path) -> None:
+    keys = {name: public_key(tmp_path) for name in ("ada", "bob")}
+    owners = [
+        {"name": "ada", "applications": ["shop", "blog"], "public_key": f"{keys['ada']} ada@example.org\n"},
+        {"name": "bob", "applications": [], "public_key": keys["bob"]},
+    ]
+    files = render(grid_owners=owners)
+    assert files["authorized_keys"].splitlines()[-2:] == [
+        f'restrict,command="sudo -n /usr/local/bin/mig-grid-owner {name}" {keys[name]} {name}' for name in keys
+    ]
+    assert [line for line in files["sudoers"].splitlines() if "mig-grid-owner" in line][1:] == [
+        f"mig-grid ALL=(root) NOPASSWD: /usr/local/bin/mig-grid-owner {name}" for name in keys
+    ]
+    (tmp_path / "sudoers").write_text(files["sudoers"])
+    subprocess.run(["visudo", "--check", "--strict", f"--file={tmp_path}/sudoers"], check=True)
+    (tmp_path / "grid.json").write_text(files["grid.json"])
+    assert State(etc=tmp_path).configuration().owners == {"ada": ("shop", "blog"), "bob": ()}
+
+
 def test_a_grid_alone_has_no_peers(render: Render) -> None:
     files = render(groups={"grids": ["grid-a"]})
     assert json.loads(files["grid.json"])["peers"] == {}

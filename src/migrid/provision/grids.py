@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from ..grid.errors import GridError
 
 ACCOUNT = "mig-grid"
 SSH_PORT = 22
+_PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,3}( [^\n\r]*)?", re.ASCII)
 
 Found = Iterator[tuple[str, str]]
 """Problems, each as the variable and what to do about it."""
@@ -75,6 +78,7 @@ def variable_problems(values: Mapping[str, Any]) -> Found:
     """What is wrong with the variables of one grid. No value of a property is shown."""
     yield from _applications(values)
     yield from _app_config(values)
+    yield from _owners(values.get("grid_owners", []))
     yield from _repository(values)
 
 
@@ -100,6 +104,31 @@ def _app_config(values: Mapping[str, Any]) -> Found:
             app_config({app: wanted})
         except GridError as error:
             yield "grid_app_config", f"{app}: {error}"
+
+
+def _owners(owners: Sequence[Mapping[str, Any]]) -> Found:
+    names_of, keys, applications = Counter[str](), Counter[str](), Counter[str]()
+    for owner in owners:
+        for problem in _owner(owner):
+            yield "grid_owners", f"{owner.get('name')}: {problem}"
+        names_of[str(owner.get("name"))] += 1
+        keys[" ".join(str(owner.get("public_key")).split()[:2])] += 1
+        applications.update(map(str, owner.get("applications") or []))
+    for what, counted in (("the name", names_of), ("the public_key", keys), ("the application", applications)):
+        for value, number in counted.items():
+            if number > 1:
+                yield "grid_owners", f"{what} {value} is there {number} times; it can be one owner's only"
+
+
+def _owner(owner: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        names.owner(str(owner.get("name")))
+        for app in owner.get("applications") or []:
+            names.application(str(app))
+    except GridError as error:
+        yield str(error).rstrip(".")
+    if not _PUBLIC_KEY.fullmatch(str(owner.get("public_key")).strip()):
+        yield "its public_key is not one line as ssh-keygen writes it, such as: ssh-ed25519 AAAA…"
 
 
 def _repository(values: Mapping[str, Any]) -> Found:

@@ -15,6 +15,8 @@ from migrid.provision.grids import Place, app_config, place
 
 PROJECT = Path(__file__).parents[3]
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE"
+
 # What is wrong, the variables of the host that make it so, and what the error must say.
 WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "misspelt": ({"grid_adress": "192.0.2.1"}, ["grid_adress", "did you mean grid_address?"]),
@@ -55,6 +57,36 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "app-twice": (
         {"grid_applications": [{"name": "shop", "directory": "/a"}, {"name": "shop", "directory": "/b"}]},
         ["grid_applications: shop is declared twice"],
+    ),
+    "owner-name": (
+        {"grid_owners": [{"name": 'ada" ALL', "public_key": KEY}]},
+        ["grid_owners: ada\" ALL: 'ada\" ALL' cannot name an owner"],
+    ),
+    "owner-application": (
+        {"grid_owners": [{"name": "ada", "applications": ["../shop"], "public_key": KEY}]},
+        ["grid_owners: ada: '../shop' cannot name an application"],
+    ),
+    "owner-keys": (
+        {"grid_owners": [{"name": "ada", "public_key": f"{KEY}\n{KEY}"}]},
+        ["grid_owners: ada: its public_key is not one line"],
+    ),
+    "owner-no-mapping": ({"grid_owners": ["ada"]}, ["grid_owners"]),
+    "owner-twice": (
+        {"grid_owners": [{"name": "ada", "public_key": KEY}, {"name": "ada", "public_key": KEY.lower()}]},
+        ["grid_owners: the name ada is there 2 times; it can be one owner's only"],
+    ),
+    "owners-share-a-key": (
+        {"grid_owners": [{"name": "ada", "public_key": KEY}, {"name": "bob", "public_key": f"{KEY} bob"}]},
+        [f"grid_owners: the public_key {KEY} is there 2 times"],
+    ),
+    "owners-share-an-application": (
+        {
+            "grid_owners": [
+                {"name": "ada", "applications": ["shop"], "public_key": KEY},
+                {"name": "bob", "applications": ["shop"], "public_key": KEY.lower()},
+            ]
+        },
+        ["grid_owners: the application shop is there 2 times"],
     ),
     "name-of-another": ({"grid_name": "good"}, ["grid_name: 'good' is the name of good too", "each grid its own"]),
     "place-of-another": (
