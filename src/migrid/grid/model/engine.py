@@ -393,11 +393,11 @@ class ModelEngine:
         content, image = self._content, self._image_of(settings["image"])
         if image is None:
             raise EngineError(f"No such image: {settings['image']}")
-        made = new_container(content, project, service, replace(image, reference=settings["image"]), settings)
+        made = new_container(project, service, replace(image, reference=settings["image"]), settings)
         member = changed(
             made, health="starting" if settings.get("healthcheck") else "", ports=tuple(_ports(service, settings))
         )
-        self._save(replace(content, members=(*content.members, member), made=content.made + 1))
+        self._save(replace(content, members=(*content.members, member)))
 
 
 def _ended(member: Member, exit_code: int) -> Member:

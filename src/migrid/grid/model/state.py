@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,7 +44,6 @@ class Content:
     networks: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, Image] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
-    made: int = 0
 
 
 def load(path: Path) -> Content:
@@ -58,13 +57,12 @@ def save(path: Path, content: Content) -> None:
     staged.replace(path)
 
 
-def new_container(content: Content, project: str, service: str, image: Image, settings: Mapping[str, object]) -> Member:
-    """A container of a service, made and not started."""
-    made = hashlib.sha256(f"{project} {service} {content.made}".encode()).hexdigest()
+def new_container(project: str, service: str, image: Image, settings: Mapping[str, object]) -> Member:
+    """A container of a service, made and not started. No other has its id, on any grid."""
     return Member(
         project,
         Container(
-            id=made,
+            id=secrets.token_hex(32),
             name=str(settings.get("container_name") or f"{project}-{service}-1"),
             service=service,
             number=1,
