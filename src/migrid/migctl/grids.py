@@ -1,0 +1,115 @@
+"""The grids of grid_info, asked with the key of the application's owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from ..files import write_new
+from ..grid.errors import GridError, RefusedError, UnknownError
+from ..grid.owners.remote import ADVICE, RemoteService
+from ..grid.owners.service import GridFacts, Service
+from ..grid.peers.channels import Way
+from ..grid.state import Peer
+from .errors import MigctlError, PlaceError
+from .grid_info import GridEntry, GridInfo
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Here:
+    """Where this application is: the grid, and its name there."""
+
+    grid: str
+    app: str
+
+
+@dataclass(frozen=True)
+class Answers(Generic[Answer]):
+    """What all grids said, and why those said nothing that did not; by name."""
+
+    said: Mapping[str, Answer] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
+
+
+class Grids:
+    """The grids, by name. Each is asked with its own service."""
+
+    def __init__(self, info: GridInfo, services: Mapping[str, Service]) -> None:
+        self.info = info
+        self._services = services
+
+    def entry(self, grid: str) -> GridEntry:
+        """Raises UnknownError."""
+        if grid not in self.info:
+            raise UnknownError(f"grid_info names no grid {grid}; there are {', '.join(self.info)}.")
+        return self.info[grid]
+
+    def service(self, grid: str) -> Service:
+        """Raises UnknownError."""
+        return self._services[self.entry(grid).name]
+
+    def facts(self, grid: str) -> GridFacts:
+        """What a grid says of itself. Raises RefusedError when it is another one than grid_info says."""
+        facts = self.service(grid).facts()
+        if facts.grid != grid:
+            raise RefusedError(f"What grid_info calls {grid} calls itself {facts.grid}; correct the name in grid_info.")
+        return facts
+
+    def ask(self, question: Callable[[str], Answer]) -> Answers[Answer]:
+        """Ask all grids at once."""
+        with ThreadPoolExecutor(len(self.info)) as pool:
+            asked = {grid: pool.submit(question, grid) for grid in self.info}
+        said, silent = {}, {}
+        for grid, answer in asked.items():
+            try:
+                said[grid] = answer.result()
+            except GridError as error:
+                silent[grid] = str(error)
+        return Answers(said, silent)
+
+    def find(self, container: str) -> Here:
+        """Where the container is: where a grid says that it has it. Raises PlaceError when none does."""
+        answers = self.ask(lambda grid: self._whose(grid, container))
+        found = [Here(grid, app) for grid, app in answers.said.items() if app]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            named = " and ".join(here.grid for here in found)
+            raise PlaceError(f"{named} both say that they have this container; one of them is not what it says.")
+        silent = "".join(f"\n  {grid}: {why}" for grid, why in answers.silent.items())
+        none = (
+            f"No grid has this container as an application of its owner's: {', '.join(answers.said) or 'none answers'}."
+        )
+        raise PlaceError(f"{none}{silent}")
+
+    def _whose(self, grid: str, container: str) -> str:
+        self.facts(grid)
+        return self.service(grid).whose(container)
+
+
+def connect(info: GridInfo, key: Path, directory: Path) -> dict[str, RemoteService]:
+    """A service for each grid. The directory gets what OpenSSH needs: a copy of the key that nobody else can read, and
+    the host keys. Raises MigctlError when there is no key."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        _place(directory / "id_ed25519", key.read_bytes().rstrip(b"\n") + b"\n")
+    except OSError as error:
+        raise MigctlError(f"{key} cannot be read: {error.strerror}. It is the private key of the owner.") from error
+    known = "".join(f"{entry.name} {entry.host_key}\n" for entry in info.values())
+    _place(directory / "known_hosts", known.encode())
+    return {entry.name: RemoteService(_way(entry, directory)) for entry in info.values()}
+
+
+def _way(entry: GridEntry, directory: Path) -> Way:
+    return Way(entry.name, Peer(entry.controller.host, entry.controller.port, entry.user), directory, ADVICE)
+
+
+def _place(path: Path, content: bytes) -> None:
+    staged = path.with_name(f".{path.name}.new")
+    write_new(staged, content, 0o600)
+    staged.replace(path)
