@@ -1,0 +1,208 @@
+"""Moving this application: what the page and the command line do, one service for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from .. import files
+from ..grid.clock import Clock
+from ..grid.errors import GridError, LockedError, OptionError, UnknownError, UnreachableError
+from ..grid.helper import Started
+from ..grid.moves.live import News
+from ..grid.moves.plan import Plan
+from ..grid.owners.service import LONGEST_WAIT, GridFacts, Moved
+from ..grid.sides import Action
+from . import lock_file
+from .decision import Decision
+from .grids import Answers, Grids, Here
+from .lock_file import LOCK, LockFile
+from .properties import Mode
+from .starting import FIRST_DELAY, LONGEST_DELAY, Starting, find_move
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the owner asks for. An empty `app` is the name that it has here; `options` are further ones of a move."""
+
+    grid: str
+    app: str = ""
+    action: Action = Action.MIGRATE
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A grid that the application could go to: what it says of itself, or why it says nothing."""
+
+    name: str
+    facts: GridFacts | None = None
+    problem: str = ""
+
+
+class Migration:
+    """The moves of this application. `place` is the directory 3tera of the config volume, where the lock file is."""
+
+    def __init__(self, grids: Grids, container: str, place: Path, clock: Clock, mode: Mode = Mode.BOTH) -> None:
+        self._grids = grids
+        self._container = container
+        self._place = place
+        self._clock = clock
+        self._mode = mode
+        self._here: Here | None = None
+        self.starting = Starting(grids, container, place, clock)
+
+    def here(self) -> Here:
+        """Where this application is. Raises PlaceError."""
+        if self._here is None:
+            self._here = self._grids.find(self._container)
+        return self._here
+
+    def lock(self) -> LockFile | None:
+        """The move that this application is in. Raises LockFileError."""
+        return lock_file.read(self._lock)
+
+    def targets(self) -> list[Target]:
+        """All grids but this one, with what they say. Raises PlaceError."""
+        here = self.here().grid
+        answers = self._grids.ask(self._grids.facts)
+        others = [name for name in self._grids.info if name != here]
+        return [Target(name, answers.said.get(name), answers.silent.get(name, "")) for name in others]
+
+    def taken(self, grid: str, app: str) -> str:
+        """Why the application cannot have a name on a grid; empty if it can. Raises UnknownError, UnreachableError."""
+        return self._grids.service(grid).taken(app)
+
+    def plan(self, wish: Wish) -> Plan:
+        """What a move would do; nothing is changed. Raises OptionError, PlaceError, and what the grid answers."""
+        lock = self._meant(wish)
+        return self._grids.service(wish.grid).plan(_options(lock, wish), self._grids.entry(wish.grid).app_config)
+
+    def start(self, wish: Wish, override: bool = False) -> Started:
+        """Start a move; it goes on without this process. The lock file is written first.
+
+        Raises LockedError when there is a lock file, unless it is to be overridden; OptionError, PlaceError, and what
+        the grid answers: then everything is as before, except that after an UnreachableError the lock file stays,
+        because the move may have begun.
+        """
+        lock = self._meant(wish)
+        service = self._grids.service(wish.grid)
+        options = _options(lock, wish) | ({"override_lock": "true"} if override else {})
+        with self._locking(override):
+            known = service.moves()
+            lock = replace(lock, after=known[-1].move if known else "")
+            before = self._lock.read_bytes() if self._lock.exists() else None
+            lock_file.write(self._lock, lock)
+            try:
+                started = service.start(options, self._grids.entry(wish.grid).app_config)
+            except UnreachableError:
+                raise
+            except GridError:
+                self._restore(before)
+                raise
+            lock_file.write(self._lock, replace(lock, move=started.move))
+        return started
+
+    def follow(self) -> Iterator[News]:
+        """The news of the move under way, until it ends. A grid that does not answer is asked again later. Raises
+        UnknownError when no move is under way."""
+        found = self._patiently(self._under_way)
+        service = self._grids.service(found.request.target_grid)
+        since = 0.0
+        while True:
+            news = self._patiently(service.news, found.move, since, LONGEST_WAIT)
+            yield news
+            since = news.since
+            if news.finished:
+                every = self._patiently(service.moves)
+                if any(each.finished for each in every if each.move == found.move):
+                    return
+                self._clock.sleep(FIRST_DELAY)
+
+    def cancel(self) -> None:
+        """Turn the move under way back. Raises UnknownError, RefusedError when it is too late."""
+        found = self._under_way()
+        self._grids.service(found.request.target_grid).cancel(found.move)
+
+    def settle(self) -> Decision:
+        """Tidy up after a move that is over; what start-up does, once."""
+        return self.starting.once()
+
+    def history(self) -> Answers[tuple[Moved, ...]]:
+        """The moves to each grid, and the grids that did not answer."""
+        return self._grids.ask(lambda grid: self._grids.service(grid).moves())
+
+    def log(self, grid: str, move: str) -> str:
+        """The log of a move to a grid. Raises UnknownError, UnreachableError."""
+        return self._grids.service(grid).log(move)
+
+    def _meant(self, wish: Wish) -> LockFile:
+        """The lock of what is asked for. Raises OptionError, UnknownError, PlaceError."""
+        if not self._mode.allows(wish.action):
+            raise OptionError(f"action: the property mode of this application allows {self._mode.value} only.")
+        here = self.here()
+        if self._grids.entry(wish.grid).name == here.grid:
+            raise OptionError(f"target_grid: the application is on {here.grid} already; choose another grid.")
+        return LockFile(here.grid, here.app, wish.grid, wish.app or here.app, wish.action)
+
+    def _under_way(self) -> Moved:
+        lock = self.lock()
+        if lock is None:
+            raise UnknownError("No move of this application is under way.")
+        found = find_move(lock, self._grids.service(lock.target_grid).moves())
+        if found is None:
+            raise UnknownError(f"Grid {lock.target_grid} knows nothing of the move that the lock file speaks of.")
+        return found
+
+    def _patiently(self, verb: Callable[Asked, Answer], *arguments: Asked.args, **named: Asked.kwargs) -> Answer:
+        """What a grid answers, however long it does not."""
+        delay = FIRST_DELAY
+        while True:
+            try:
+                return verb(*arguments, **named)
+            except UnreachableError:
+                self._clock.sleep(delay)
+                delay = min(delay * 2, LONGEST_DELAY)
+
+    @contextmanager
+    def _locking(self, override: bool) -> Iterator[None]:
+        """Keep others from starting a move too. Raises LockedError when one is under way."""
+        self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with files.locked(self._place):
+            found = None if override else self.lock()
+            if found:
+                raise LockedError(
+                    f"This application is in a move already: {found.action.value} to {found.target_grid} as"
+                    f" {found.target_app_name}. Follow it, or override its lock if nobody carries it out any more."
+                )
+            yield
+
+    def _restore(self, before: bytes | None) -> None:
+        """The lock file as it was."""
+        if before is None:
+            lock_file.remove(self._lock)
+            return
+        staged = self._lock.with_name(".lock.new")
+        files.write_new(staged, before, 0o600)
+        staged.replace(self._lock)
+
+    @property
+    def _lock(self) -> Path:
+        return self._place / LOCK
+
+
+def _options(lock: LockFile, wish: Wish) -> dict[str, str]:
+    return {
+        **wish.options,
+        "app": lock.source_app_name,
+        "source_grid": lock.source_grid,
+        "target_grid": lock.target_grid,
+        "target_app": lock.target_app_name,
+        "action": lock.action.value,
+    }
