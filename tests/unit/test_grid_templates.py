@@ -14,7 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import filter_loader
 from ansible.template import Templar, trust_as_template
 
-from migrid.grid.state import Peer, State
+from migrid.grid.state import Owner, Peer, State
 
 PROJECT = Path(__file__).parents[2]
 ROLES = PROJECT / "roles"
@@ -177,8 +177,13 @@ def test_sudo_accepts_its_rules(render: Render, tmp_path: Path) -> None:
 def test_owners_can_run_their_gate_and_nothing_else(render: Render, tmp_path: Path) -> None:
     keys = {name: public_key(tmp_path) for name in ("ada", "bob")}
     owners = [
-        {"name": "ada", "applications": ["shop", "blog"], "public_key": f"{keys['ada']} ada@example.org\n"},
-        {"name": "bob", "applications": [], "public_key": keys["bob"]},
+        {
+            "name": "ada",
+            "applications": ["shop", "blog"],
+            "properties": ["SHOP_PORT"],
+            "public_key": f"{keys['ada']} ada@example.org\n",
+        },
+        {"name": "bob", "public_key": keys["bob"]},
     ]
     files = render(grid_owners=owners)
     assert files["authorized_keys"].splitlines()[-2:] == [
@@ -190,7 +195,10 @@ def test_owners_can_run_their_gate_and_nothing_else(render: Render, tmp_path: Pa
     (tmp_path / "sudoers").write_text(files["sudoers"])
     subprocess.run(["visudo", "--check", "--strict", f"--file={tmp_path}/sudoers"], check=True)
     (tmp_path / "grid.json").write_text(files["grid.json"])
-    assert State(etc=tmp_path).configuration().owners == {"ada": ("shop", "blog"), "bob": ()}
+    assert State(etc=tmp_path).configuration().owners == {
+        "ada": Owner(("shop", "blog"), ("SHOP_PORT",)),
+        "bob": Owner(),
+    }
 
 
 def test_a_grid_alone_has_no_peers(render: Render) -> None:

@@ -37,17 +37,25 @@ class Peer:
 
 
 @dataclass(frozen=True)
+class Owner:
+    """Somebody who may move `applications`, and give them these `properties` on the grid that they go to."""
+
+    applications: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Configuration:
     """What the inventory says of this grid. `app_config` has, for each application, the properties that it gets here
-    whatever its own are. `owners` are those who may move applications of theirs, with the names of these. `engine` is
-    `docker`, or `model` for tests that need no containers."""
+    whatever its own are. `owners` are those who may move applications of theirs, by name. `engine` is `docker`, or
+    `model` for tests that need no containers."""
 
     name: str
     address: str
     helper_image: str = ""
     peers: Mapping[str, Peer] = field(default_factory=dict)
     app_config: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    owners: Mapping[str, Owner] = field(default_factory=dict)
     engine: str = "docker"
 
 

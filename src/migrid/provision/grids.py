@@ -125,6 +125,7 @@ def _owner(owner: Mapping[str, Any]) -> Iterator[str]:
         names.owner(str(owner.get("name")))
         for app in owner.get("applications") or []:
             names.application(str(app))
+        properties.checked(dict.fromkeys(map(str, owner.get("properties") or []), ""))
     except GridError as error:
         yield str(error).rstrip(".")
     if not _PUBLIC_KEY.fullmatch(str(owner.get("public_key")).strip()):

@@ -66,6 +66,10 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"grid_owners": [{"name": "ada", "applications": ["../shop"], "public_key": KEY}]},
         ["grid_owners: ada: '../shop' cannot name an application"],
     ),
+    "owner-property": (
+        {"grid_owners": [{"name": "ada", "properties": ["SHOP PORT"], "public_key": KEY}]},
+        ["grid_owners: ada: 'SHOP PORT' cannot name a property"],
+    ),
     "owner-keys": (
         {"grid_owners": [{"name": "ada", "public_key": f"{KEY}\n{KEY}"}]},
         ["grid_owners: ada: its public_key is not one line"],

@@ -15,7 +15,7 @@ def owner_of(state: State, app: str) -> str:
     record = state.record(app)
     known = record.owner if record else state.right(app).owner
     owners = state.configuration().owners
-    return known or next((owner for owner, applications in owners.items() if app in applications), "")
+    return known or next((name for name, owner in owners.items() if app in owner.applications), "")
 
 
 def check_owner(source: Source, app: str, owner: str) -> None:

@@ -117,11 +117,22 @@ class LocalService:
         if options.get("target_grid", here) != here:
             raise OptionError(f"target_grid: this is {here}; ask {options['target_grid']} for moves to it.")
         asked = request.parse({**options, "target_grid": here})
-        asked = replace(asked, owner=self._owner, app_config=properties.checked(app_config))
+        asked = replace(asked, owner=self._owner, app_config=self._allowed(app_config))
         self._check_name(asked.target_app)
         with remote_source(self._state, asked.source_grid) as source:
             check_owner(source, asked.app, self._owner)
         return asked
+
+    def _allowed(self, app_config: Mapping[str, str]) -> dict[str, str]:
+        """Properties can lead to anything that a Compose file can say, so the operator names those that an owner may
+        give. Raises RightError, DefinitionError."""
+        allowed = self._state.configuration().owners[self._owner].properties
+        if refused := sorted(set(app_config) - set(allowed)):
+            raise RightError(
+                f"app_config: {self._owner} may not give the property {refused[0]} on this grid, but only:"
+                f" {', '.join(allowed) or 'none'}. The operator of the grid names them in grid_owners."
+            )
+        return properties.checked(app_config)
 
     def _check_name(self, app: str) -> None:
         """Raises LockedError unless the name is nobody's, or that of what a move of the owner's brings."""

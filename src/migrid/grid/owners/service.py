@@ -63,7 +63,7 @@ class Service(Protocol):
     def start(self, options: Mapping[str, str], app_config: Mapping[str, str]) -> Started:
         """Move an application of the owner's here, with these properties over its own, or take up the same move.
 
-        Raises OptionError, RightError when it is not the owner's, LockedError.
+        Raises OptionError, LockedError, RightError when the application or a property is not for the owner to give.
         """
 
     def news(self, move: str, since: float, wait: float) -> News:

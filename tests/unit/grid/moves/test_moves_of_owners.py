@@ -15,7 +15,7 @@ from migrid.grid.moves.report import Result
 from migrid.grid.moves.request import DestroySource
 from migrid.grid.moves.run import lock_of
 from migrid.grid.sides import Action, Right
-from migrid.grid.state import write_json
+from migrid.grid.state import Owner, write_json
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def owned(world: World) -> World:
 
 
 def declare(grid: Grid, *applications: str) -> None:
-    write_json(grid.state.etc / "grid.json", replace(grid.state.configuration(), owners={"ada": applications}))
+    write_json(grid.state.etc / "grid.json", replace(grid.state.configuration(), owners={"ada": Owner(applications)}))
 
 
 def test_an_application_stays_its_owner_s_under_another_name(owned: World) -> None:
@@ -54,7 +54,7 @@ def test_what_is_brought_for_nothing_leaves_no_owner(owned: World) -> None:
 
 
 def test_what_came_counts_for_more_than_a_name_in_the_configuration(owned: World) -> None:
-    write_json(owned.b.state.etc / "grid.json", replace(owned.b.state.configuration(), owners={"bob": (APP,)}))
+    write_json(owned.b.state.etc / "grid.json", replace(owned.b.state.configuration(), owners={"bob": Owner((APP,))}))
     owned.run(owned.request())
     assert owner_of(owned.b.state, APP) == "ada"
 

@@ -46,7 +46,11 @@ class OwnedGrids:
         self.a, self.b = (ModelGrid(name, place / name) for name in NAMES)
         self._services: list[RemoteService] = []
         for grid, other in ((self.a, self.b), (self.b, self.a)):
-            owners = {"ada": ["shop"], "bob": ["blog"]} if grid is self.a else {"ada": [], "bob": []}
+            theirs = {"ada": ["shop"], "bob": ["blog"]} if grid is self.a else {"ada": [], "bob": []}
+            owners = {
+                name: {"applications": applications, "properties": ["TINY_GREETING"]}
+                for name, applications in theirs.items()
+            }
             grid.build({other.name: other.root}, owners=owners)
         for app in ("shop", "blog", "wiki"):
             tiny(place / "sources" / app)

@@ -192,10 +192,17 @@ def test_wrong_options_change_nothing(grids: OwnedGrids) -> None:
     assert grids.b.state.moves() == []
 
 
-def test_a_wrong_property_is_refused_without_its_value(grids: OwnedGrids) -> None:
-    with pytest.raises(DefinitionError, match="'A B' cannot name a property") as error:
-        grids.service(grids.b).start(options(), {"A B": "hidden"})
-    assert "hidden" not in str(error.value)
+def test_only_properties_that_the_operator_names_are_taken(grids: OwnedGrids) -> None:
+    service = grids.service(grids.b)
+    for verb in (service.plan, service.start):
+        with pytest.raises(
+            RightError, match="may not give the property DATA on this grid, but only: TINY_GREETING"
+        ) as error:
+            verb(options(), {"TINY_GREETING": "x", "DATA": "/hidden"})
+        assert "hidden" not in str(error.value)
+    with pytest.raises(DefinitionError, match="TINY_GREETING contains a zero byte"):
+        service.start(options(), {"TINY_GREETING": "\0"})
+    assert grids.b.state.moves() == []
 
 
 class TestWhatAMoveLeft:
