@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..files import write_new
+from ..files import locked, write_new
 from ..grid.clock import Clock
 from ..grid.errors import GridError, RightError
 from ..grid.moves.report import Result
@@ -53,15 +53,18 @@ class Starting:
                 delay = min(delay * 2, LONGEST_DELAY)
 
     def once(self) -> Decision:
-        """Decide, and do it. What could not be done is done later: everything may be done again."""
-        try:
-            lock = lock_file.read(self._lock)
-        except LockFileError as error:
-            return decide(Situation(damaged=True, problem=str(error)))
-        moved = Situation(lock=lock, unnamed=self._unnamed(lock))
-        if lock is None or moved.unnamed:
-            return decide(moved)
-        return self._carry_out(lock, *self._look(lock))
+        """Decide, and do it, while nobody starts a move. What could not be done is done later: everything may be done
+        again."""
+        self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(self._place):
+            try:
+                lock = lock_file.read(self._lock)
+            except LockFileError as error:
+                return decide(Situation(damaged=True, problem=str(error)))
+            known = Situation(lock, unnamed=self._unnamed(lock))
+            if lock is None or known.unnamed:
+                return decide(known)
+            return self._carry_out(lock, *self._look(lock))
 
     def _look(self, lock: LockFile) -> tuple[Situation, Moved | None]:
         """What the grids say. That one does not answer is part of it."""
