@@ -66,6 +66,26 @@ def test_another_host_key_is_refused(host: Any) -> None:
     assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in answer.stderr
 
 
+def test_an_owner_reaches_the_gate_for_owners_and_nothing_else(host: Any) -> None:
+    keys = host.file("/etc/migrid/grid/authorized_keys").content_string
+    assert 'restrict,command="sudo -n /usr/local/bin/mig-grid-owner ada" ssh-ed25519 ' in keys
+    verbs = as_owner(host, "ada", "verbs", '{"verb": "facts", "arguments": {}}')
+    assert (verbs.rc, verbs.stdout.splitlines()[0]) == (0, "migrid-gate 1"), verbs.stderr
+    facts = json.loads(verbs.stdout.splitlines()[1])["result"]
+    assert facts["free_bytes"] > 0
+    assert set(facts["applications"]) <= {"shop"}
+    for words in ("id", "", "trees shop 20300101T000000-0123abcd"):
+        answer = as_owner(host, "ada", words, "")
+        assert (answer.rc, answer.stdout) == (2, ""), words
+    assert as_owner(host, "somebody", "verbs", "").rc == 1
+
+
+def as_owner(host: Any, owner: str, words: str, line: str) -> Any:
+    """What sshd runs for the key of an owner."""
+    gate = f"runuser -u mig-grid -- env SSH_ORIGINAL_COMMAND='{words}' sudo -n /usr/local/bin/mig-grid-owner {owner}"
+    return host.run(f"echo '{line}' | {gate}" if line else f"{gate} </dev/null")
+
+
 def test_the_account_can_do_nothing_else(host: Any) -> None:
     account = host.user("mig-grid")
     assert account.groups == ["mig-grid"]

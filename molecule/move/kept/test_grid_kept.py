@@ -18,8 +18,10 @@ def test_the_way_in_is_gone(host: Any) -> None:
 
 
 def test_the_software_is_gone(host: Any) -> None:
-    for path in ("/opt/migrid", "/usr/local/bin/mig-grid", "/usr/local/bin/mig-grid-gate", "/run/migrid"):
+    for path in ("/opt/migrid", "/usr/local/bin/mig-grid", "/run/migrid"):
         assert not host.file(path).exists, path
+    for gate in ("/usr/local/bin/mig-grid-gate", "/usr/local/bin/mig-grid-owner"):
+        assert not host.file(gate).exists, gate
     assert not host.service("mig_grid_guard").is_running
 
 
