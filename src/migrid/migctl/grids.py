@@ -94,12 +94,13 @@ class Grids:
 
 def connect(info: GridInfo, key: Path, directory: Path) -> dict[str, RemoteService]:
     """A service for each grid. The directory gets what OpenSSH needs: a copy of the key that nobody else can read, and
-    the host keys. Raises MigctlError when there is no key."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    the host keys. Raises MigctlError when there is no key, OSError when the directory cannot be written to."""
     try:
-        _place(directory / "id_ed25519", key.read_bytes().rstrip(b"\n") + b"\n")
+        content = key.read_bytes().rstrip(b"\n") + b"\n"
     except OSError as error:
         raise MigctlError(f"{key} cannot be read: {error.strerror}. It is the private key of the owner.") from error
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _place(directory / "id_ed25519", content)
     known = "".join(f"{entry.name} {entry.host_key}\n" for entry in info.values())
     _place(directory / "known_hosts", known.encode())
     return {entry.name: RemoteService(_way(entry, directory)) for entry in info.values()}
