@@ -116,6 +116,8 @@ class LocalService:
         here = self._state.configuration().name
         if options.get("target_grid", here) != here:
             raise OptionError(f"target_grid: this is {here}; ask {options['target_grid']} for moves to it.")
+        if "plan_only" in options:
+            raise OptionError("plan_only is no option here; ask for the plan.")
         asked = request.parse({**options, "target_grid": here})
         asked = replace(asked, owner=self._owner, app_config=self._allowed(app_config))
         self._check_name(asked.target_app)

@@ -37,6 +37,7 @@ from migrid.grid.sides import Right
 from migrid.grid.state import Peer, write_json
 
 MOVE = "20300101T000000-0123abcd"
+NO_PROCESS = 1 << 22
 SHOP = {"app": "shop", "source_grid": "grid-a", "cut_over": "now"}
 
 
@@ -114,7 +115,7 @@ def test_the_same_start_again_takes_the_move_up(grids: OwnedGrids) -> None:
     assert finished(service, second.move).report
 
 
-def test_a_cancelled_move_leaves_everything_as_it_was(grids: OwnedGrids) -> None:
+def test_a_cancelled_move_leaves_nothing_behind(grids: OwnedGrids) -> None:
     service = grids.service(grids.b)
     move = service.start(options(cut_over="2099-01-01T00:00:00Z"), {}).move
     with pytest.raises(LockedError, match="not over"):
@@ -125,9 +126,11 @@ def test_a_cancelled_move_leaves_everything_as_it_was(grids: OwnedGrids) -> None
     assert cancelled.report
     assert cancelled.report.result is Result.CANCELLED
     assert grids.runs("shop") == {"grid-a"}
-    service.dismiss(move)
-    service.dismiss(move)
-    assert ModelHelpers(grids.b.state).present() == {}
+    for orphan, left in ((move, {}), (MOVE, {MOVE: False})):
+        write_json(grids.b.state.root / "helpers" / "shop.json", {"move": orphan, "process": NO_PROCESS})
+        service.dismiss(move)
+        service.dismiss(move)
+        assert ModelHelpers(grids.b.state).present() == left
 
 
 def test_what_is_not_theirs_is_as_if_it_were_not_there(grids: OwnedGrids) -> None:
@@ -179,6 +182,7 @@ WRONG: list[tuple[dict[str, str], type[GridError], str]] = [
     ({"source_grid": "grid-b"}, UnknownError, "no way to grid 'grid-b'"),
     ({"target_grid": "grid-a"}, OptionError, "this is grid-b"),
     ({"action": "destroy"}, OptionError, "migrate or snapshot"),
+    ({"plan_only": "true"}, OptionError, "ask for the plan"),
     ({"owner": "bob"}, OptionError, "owner is no option of a move"),
     ({"app_config": "x"}, OptionError, "app_config is no option of a move"),
 ]
