@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from .commands import apps, care, moves
+from .commands import appliance, apps, care, moves
 from .commands.opened import Add, Command
 from .errors import GridError, InvalidNameError, OptionError
 
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     apps.add_commands(add)
     moves.add_commands(add, group)
     care.add_commands(add)
+    appliance.add_commands(group)
     return parser
 
 

@@ -1,1 +1,1 @@
-"""The helper image: what MigHelper, movers and forwards run. Each grid builds it from the distribution's packages."""
+"""The images of the MIG assembly: what is in each, how a grid builds one, and how it takes a released one."""

@@ -1,4 +1,4 @@
-"""`python -m migrid.grid.image`: build the helper image of a grid, or remove those of earlier releases."""
+"""`python -m migrid.grid.image`: build an image on a grid, or remove those of earlier releases."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ def main() -> int:
 
 
 def _build(cli: DockerCli, args: argparse.Namespace) -> dict[str, object]:
-    changed = not is_built(cli, args.name) if args.check else build(cli, args.name, args.mirror)
-    return {"image": args.name, "base": recipe.base_name(), "changed": changed}
+    wanted = recipe.of(args.name)
+    changed = not is_built(cli, wanted, args.name) if args.check else build(cli, wanted, args.name, args.mirror)
+    return {"image": args.name, "base": wanted.base, "changed": changed}
 
 
 def _remove_old(cli: DockerCli, args: argparse.Namespace) -> dict[str, object]:
-    removed = remove_old(cli, args.name)
+    removed = remove_old(cli, recipe.of(args.name), args.name)
     return {"removed": removed, "changed": bool(removed)}
 
 
@@ -40,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="migrid.grid.image", description=__doc__)
     commands = parser.add_subparsers(required=True)
     building = commands.add_parser("build", help="build the image unless it is here")
-    building.add_argument("name", metavar="NAME", help=f"such as {recipe.REPOSITORY}:1")
+    building.add_argument("name", metavar="NAME", help=f"such as {recipe.MIGHELPER.repository}:1")
     building.add_argument("--mirror", default="", help="a Debian mirror, instead of the one that this host uses")
     building.add_argument("--check", action="store_true", help="build nothing, only say whether it would")
     building.set_defaults(run=_build)

@@ -1,111 +1,116 @@
-"""Builds the helper image on the host of a grid, as root, without a registry and without building the same twice."""
+"""Builds images on the host of a grid, without a registry and without building the same twice."""
 
 from __future__ import annotations
 
-import io
-import os
-import subprocess
+import json
+import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from ..docker.cli import WORK, DockerCli, said
+from ..docker.cli import WORK, DockerCli
 from ..errors import EngineError
-from . import recipe
+from . import archive, debian, layers, recipe
+from .archive import Image
+from .layers import Layer
+from .recipe import Recipe
 
-_PACKAGE = Path(__file__).parents[2]
-_NOT_NEEDED = ("__pycache__", "site", "provision")
-_MAKER = "mighelper_in_the_making"
+_MAKER = "mig_image_in_the_making"
 
 
-def is_built(cli: DockerCli, name: str) -> bool:
+def is_built(cli: DockerCli, wanted: Recipe, name: str) -> bool:
     """Whether the image is here, on the base of this release."""
     found = cli.inspect("image", [name])
-    return bool(found) and (found[0]["Config"].get("Labels") or {}).get(recipe.LABEL) == recipe.base_name()
+    return bool(found) and (found[0]["Config"].get("Labels") or {}).get(recipe.LABEL) == wanted.base
 
 
-def build(cli: DockerCli, name: str, mirror: str = "") -> bool:
+def build(cli: DockerCli, wanted: Recipe, name: str, mirror: str = "") -> bool:
     """Build the image unless it is here; whether it was built. Raises EngineError."""
-    if is_built(cli, name):
+    if is_built(cli, wanted, name):
         return False
-    if not cli.inspect("image", [recipe.base_name()]):
-        _build_base(cli, mirror)
-    _add_code(cli, name)
+    if not cli.inspect("image", [wanted.base]):
+        _build_base(cli, wanted, debian.mirrors_of_this_host(mirror))
+    _add_code(cli, wanted, name)
     return True
 
 
-def remove_old(cli: DockerCli, name: str) -> list[str]:
+def remove_old(cli: DockerCli, wanted: Recipe, name: str) -> list[str]:
     """Remove the images of other releases that no container needs any more; their names."""
     rows = cli.lines("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
-    ours = [row for row in rows if row.startswith((f"{recipe.REPOSITORY}:", f"{recipe.BASE_REPOSITORY}:"))]
-    old = [image for image in ours if image not in (name, recipe.base_name())]
+    ours = tuple(f"{image.partition(':')[0]}:" for image in (name, wanted.base, recipe.shared_base()))
+    old = [row for row in rows if row.startswith(ours) and row not in (name, wanted.base, recipe.shared_base())]
     return [image for image in old if cli.try_("image", "rm", image).status == 0]
 
 
-def _build_base(cli: DockerCli, mirror: str) -> None:
-    """An image gets its name last, so that a build that broke off leaves none."""
-    unfinished = f"{recipe.BASE_REPOSITORY}:unfinished"
-    found, security = recipe.mirrors(_apt_indexes())
-    with _archive(recipe.base_command(mirror or found, security)) as archive:
-        cli.feed(archive, "import", "-", unfinished)
-    cli.run("tag", unfinished, recipe.base_name())
-    cli.run("image", "rm", unfinished)
+def _build_base(cli: DockerCli, wanted: Recipe, mirrors: debian.Mirrors) -> None:
+    with tempfile.TemporaryDirectory(prefix="migrid-image-") as name:
+        directory = Path(name)
+        below = _shared_base(cli, directory, mirrors)
+        whole, added = directory / "whole.tar", directory / "packages.tar"
+        debian.add_packages(wanted, below, whole, mirrors)
+        layers.write_difference(below, whole, added)
+        _load(cli, Image(wanted.base, [layers.layer(below), layers.layer(added)]), directory)
 
 
-@contextmanager
-def _archive(command: list[str]) -> Iterator[io.BufferedReader]:
-    """What the command writes. Raises EngineError at the end unless it succeeded."""
-    with tempfile.TemporaryFile() as errors:
-        try:
-            process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **recipe.ENVIRONMENT}
-            )
-        except FileNotFoundError:
-            raise EngineError(f"There is no {command[0]} here: install the package {command[0]}.") from None
-        with process:
-            yield process.stdout  # type: ignore[misc]
-        if process.returncode:
-            errors.seek(0)
-            words = said(errors.read().decode(errors="replace"))
-            raise EngineError(f"Cannot build the helper image: {words} Check that this host reaches a Debian mirror.")
+def _shared_base(cli: DockerCli, directory: Path, mirrors: debian.Mirrors) -> Path:
+    """The file of the base that all images share: that of this engine's, if it has it."""
+    below, name = directory / "base.tar", recipe.shared_base()
+    if cli.inspect("image", [name]):
+        _save_layer(cli, name, below)
+    else:
+        debian.make_base(below, mirrors)
+        _load(cli, Image(name, [layers.layer(below)]), directory)
+    return below
 
 
-def _apt_indexes() -> list[str]:
-    command = ["apt-get", "indextargets", "--format", "$(LABEL)|$(REPO_URI)", "Created-By: Packages"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
-    except FileNotFoundError:
-        return []
+def _save_layer(cli: DockerCli, name: str, target: Path) -> None:
+    """Write the one layer of an image to a file."""
+    saved = target.with_name("saved.tar")
+    with cli.reading("save", name) as stream, saved.open("wb") as file:
+        shutil.copyfileobj(stream, file)
+    with tarfile.open(saved) as archive:
+        [layer] = json.loads(_member(archive, "manifest.json").read())[0]["Layers"]
+        with target.open("wb") as file:
+            shutil.copyfileobj(_member(archive, layer), file)
+    saved.unlink()
 
 
-def _add_code(cli: DockerCli, name: str) -> None:
+def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+    found = archive.extractfile(name)
+    if found is None:
+        raise EngineError(f"`docker save` wrote an archive in which {name} is no file.")
+    return found
+
+
+def _add_code(cli: DockerCli, wanted: Recipe, name: str) -> None:
     """Put this package on the base, compiled, as a layer of its own."""
+    with tempfile.TemporaryDirectory(prefix="migrid-image-") as directory:
+        code = Path(directory, "code.tar")
+        _compile(cli, wanted, code)
+        below = [Layer(digest) for digest in cli.inspect("image", [wanted.base])[0]["RootFS"]["Layers"]]
+        image = Image(name, [*below, layers.layer(code)], wanted.command, wanted.base)
+        _load(cli, image, Path(directory))
+
+
+def _compile(cli: DockerCli, wanted: Recipe, code: Path) -> None:
+    """Write the layer of this package, compiled by the image's own Python."""
+    sources = code.with_name("sources.tar")
+    layers.write_sources(sources)
     cli.try_("rm", "--force", _MAKER)
-    compiling = ("python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", recipe.CODE)
-    cli.run("create", "--name", _MAKER, "--network", "none", "--pull", "never", recipe.base_name(), *compiling)
+    cli.run("create", "--name", _MAKER, "--network", "none", "--pull", "never", wanted.base, *debian.compiling())
     try:
-        cli.feed(_code(), "cp", "-", f"{_MAKER}:/")
+        with sources.open("rb") as stream:
+            cli.feed(stream, "cp", "-", f"{_MAKER}:/")
         cli.run("start", "--attach", _MAKER, timeout=WORK)
-        cli.run("commit", *recipe.changes(), _MAKER, name)
+        with cli.reading("cp", f"{_MAKER}:{recipe.CODE}", "-") as stream:
+            layers.write_code(stream, Path(recipe.CODE).name, code)
     finally:
         cli.try_("rm", "--force", _MAKER)
 
 
-def _code() -> io.BytesIO:
-    """An archive of this package as it is in the image."""
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w", dereference=True) as archive:
-        archive.add(_PACKAGE, arcname=f"{recipe.CODE[1:]}/{_PACKAGE.name}", filter=_needed)
-    content.seek(0)
-    return content
-
-
-def _needed(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    if Path(entry.name).name in _NOT_NEEDED:
-        return None
-    entry.uid = entry.gid = 0
-    entry.uname = entry.gname = "root"
-    entry.mode = 0o755 if entry.isdir() else 0o644
-    return entry
+def _load(cli: DockerCli, image: Image, directory: Path) -> None:
+    with tempfile.TemporaryFile(dir=directory) as stream:
+        archive.write(image, stream)
+        stream.seek(0)
+        cli.feed(stream, "load", "--quiet")

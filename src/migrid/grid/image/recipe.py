@@ -1,71 +1,97 @@
-"""What is in the helper image: a base of Debian's packages, and this package on top of it."""
+"""What is in the images of the MIG assembly: one base of Debian's packages that they share, the packages of each, and
+this package on top."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..errors import InvalidNameError
 
 SUITE = "trixie"
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
-DEFAULT_SECURITY_MIRROR = "http://security.debian.org/debian-security"
-REPOSITORY = "migrid/mighelper"
-BASE_REPOSITORY = "migrid/mighelper-base"
+PREFIX = "migrid/"
 LABEL = "migrid.recipe"
 CODE = "/opt/migrid"
+EPOCH = 1_700_000_000
+"""The time of all that the images hold, so that the same packages make the same image."""
+BASE_PACKAGES = ("python3",)
 
-_PACKAGES = (
-    "btrfs-progs",
-    "docker-cli",
-    "docker-compose",
-    "libnginx-mod-stream",
-    "nftables",
-    "nginx",
-    "openssh-client",
-    "python3",
-    "python3-xxhash",
-)
-_LEFT_OUT = ("doc", "info", "lintian", "locale", "man")
-_EPOCH = "1700000000"
-_OPTIONS = (
-    "--variant=essential",
-    f"--include={','.join(_PACKAGES)}",
-    '--aptopt=APT::Install-Recommends "false"',
-    '--aptopt=Acquire::Languages "none"',
+_LEFT_OUT = ("doc/*", "info", "lintian", "locale", "man")
+_APT = ('APT::Install-Recommends "false"', 'Acquire::Languages "none"')
+MMDEBSTRAP = (
+    *(f"--aptopt={option}" for option in _APT),
     "--dpkgopt=force-unsafe-io",
     *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT),
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
     '--customize-hook=rm --force "$1/etc/hostname" "$1/etc/resolv.conf"',
 )
-ENVIRONMENT = {"SOURCE_DATE_EPOCH": _EPOCH}
-"""Two grids that build from the same packages get the same layer."""
+"""How each part is made: without documentation, but with the licences, which go wherever the software goes."""
 
 
-def base_name() -> str:
-    """The name of the base, another one for each recipe."""
-    digest = hashlib.sha256("\n".join((SUITE, *_OPTIONS)).encode()).hexdigest()
-    return f"{BASE_REPOSITORY}:{digest[:12]}"
+@dataclass(frozen=True)
+class Recipe:
+    """One image: its packages besides those of the base, and what it runs."""
+
+    title: str
+    packages: tuple[str, ...]
+    command: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As it is in the names of images and files."""
+        return self.title.lower()
+
+    @property
+    def repository(self) -> str:
+        """The name of its images, without a version."""
+        return f"{PREFIX}{self.name}"
+
+    @property
+    def base(self) -> str:
+        """The image of all but this package, whose name is another one for other packages."""
+        return f"{self.repository}-base:{_digest(shared_base(), *self.packages)}"
 
 
-def base_command(mirror: str, security: str) -> list[str]:
-    """The command that writes the base as an archive to its output."""
-    sources = (
-        f"deb {mirror} {SUITE} main",
-        f"deb {mirror} {SUITE}-updates main",
-        f"deb {security} {SUITE}-security main",
-    )
-    return ["mmdebstrap", *_OPTIONS, SUITE, "-", *sources]
+def shared_base() -> str:
+    """The image below all of them."""
+    return f"{PREFIX}appliance-base:{_digest(SUITE, *BASE_PACKAGES, *MMDEBSTRAP)}"
 
 
-def changes() -> list[str]:
-    """The options of `docker commit` that say how the image is run."""
-    settings = (f"ENV PYTHONPATH={CODE}", 'CMD ["python3", "-m", "migrid.grid.helper"]', f"LABEL {LABEL}={base_name()}")
-    return [word for setting in settings for word in ("--change", setting)]
+MIGHELPER = Recipe(
+    "MigHelper",
+    (
+        "btrfs-progs",
+        "docker-cli",
+        "docker-compose",
+        "libnginx-mod-stream",
+        "nftables",
+        "nginx",
+        "openssh-client",
+        "python3-xxhash",
+    ),
+    ("python3", "-m", "migrid.grid.helper"),
+)
+MIG = Recipe(
+    "MIG",
+    ("conntrack", "haproxy", "iproute2", "netbase", "nftables"),
+    ("python3", "-m", "migrid.ps8"),
+)
+MIGCTL = Recipe(
+    "MIGCTL",
+    ("apache2", "libapache2-mod-wsgi-py3", "openssh-client", "python3-flask", "python3-yaml"),
+    ("python3", "-m", "migrid.migctl"),
+)
+RECIPES = (MIG, MIGCTL, MIGHELPER)
 
 
-def mirrors(indexes: Iterable[str]) -> tuple[str, str]:
-    """The mirrors of Debian and of its security updates that this host uses, from the lines `LABEL|URI` that apt tells
-    of its sources; the public ones where it has none."""
-    found: dict[str, str] = {}
-    for index in indexes:
-        label, _, uri = index.partition("|")
-        found.setdefault(label, uri.rstrip("/"))
-    return found.get("Debian", DEFAULT_MIRROR), found.get("Debian-Security", DEFAULT_SECURITY_MIRROR)
+def of(image: str) -> Recipe:
+    """The recipe of an image, by its name. Raises InvalidNameError."""
+    for recipe in RECIPES:
+        if image.partition(":")[0] == recipe.repository:
+            return recipe
+    known = ", ".join(f"{recipe.repository}:VERSION" for recipe in RECIPES)
+    raise InvalidNameError(f"{image!r} is no image of the MIG assembly; they are: {known}.")
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
