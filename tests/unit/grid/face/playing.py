@@ -56,8 +56,7 @@ class Inventory:
 
     def start(self, playbook: str | Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Run a playbook in a process group of its own."""
-        hosts = {name: {**self._host(grid), **self.variables[name]} for name, grid in self.grids.items()}
-        self.path.write_text(json.dumps({"all": {"children": {"grids": {"hosts": hosts}}}}))
+        self.write()
         return subprocess.Popen(
             [TOOLS / "ansible-playbook", "--inventory", self.path, playbook, *arguments],
             cwd=PROJECT,
@@ -68,6 +67,11 @@ class Inventory:
             encoding="utf-8",
             start_new_session=True,
         )
+
+    def write(self) -> None:
+        """Write the file."""
+        hosts = {name: {**self._host(grid), **self.variables[name]} for name, grid in self.grids.items()}
+        self.path.write_text(json.dumps({"all": {"children": {"grids": {"hosts": hosts}}}}))
 
     def _host(self, grid: ModelGrid) -> dict[str, str]:
         interpreter = self.path.parent / f"python-{grid.name}"
