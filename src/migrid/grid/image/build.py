@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import tarfile
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import IO
 
 from ..docker.cli import WORK, DockerCli
+from ..docker.inspect import keeps_layers
 from ..errors import EngineError
 from . import archive, debian, layers, recipe
 from .archive import Image
 from .layers import Layer
 from .recipe import Recipe
 
+_GZIP = b"\x1f\x8b"
 _MAKER = "mig_image_in_the_making"
 
 
@@ -55,25 +58,29 @@ def _build_base(cli: DockerCli, wanted: Recipe, mirrors: debian.Mirrors) -> None
 
 def _shared_base(cli: DockerCli, directory: Path, mirrors: debian.Mirrors) -> Path:
     """The file of the base that all images share: that of this engine's, if it has it."""
-    below, name = directory / "base.tar", recipe.shared_base()
+    name = recipe.shared_base()
     if cli.inspect("image", [name]):
-        _save_layer(cli, name, below)
+        [below] = _saved_layers(cli, name, directory)
     else:
+        below = directory / "base.tar"
         debian.make_base(below, mirrors)
         _load(cli, Image(name, [layers.layer(below)]), directory)
     return below
 
 
-def _save_layer(cli: DockerCli, name: str, target: Path) -> None:
-    """Write the one layer of an image to a file."""
-    saved = target.with_name("saved.tar")
+def _saved_layers(cli: DockerCli, name: str, directory: Path) -> list[Path]:
+    """The layers of an image that the engine has, in files, from below."""
+    saved = directory / "saved.tar"
     with cli.reading("save", name) as stream, saved.open("wb") as file:
         shutil.copyfileobj(stream, file)
     with tarfile.open(saved) as archive:
-        [layer] = json.loads(_member(archive, "manifest.json").read())[0]["Layers"]
-        with target.open("wb") as file:
-            shutil.copyfileobj(_member(archive, layer), file)
+        names = json.loads(_member(archive, "manifest.json").read())[0]["Layers"]
+        found = [directory / f"layer-{number}.tar" for number in range(len(names))]
+        for name, path in zip(names, found, strict=True):
+            with path.open("wb") as file:
+                shutil.copyfileobj(_plain(_member(archive, name)), file)
     saved.unlink()
+    return found
 
 
 def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
@@ -83,14 +90,28 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     return found
 
 
+def _plain(stream: IO[bytes]) -> IO[bytes]:
+    """What a file holds, compressed or not: containerd's image store compresses layers."""
+    compressed = stream.read(len(_GZIP)) == _GZIP
+    stream.seek(0)
+    return gzip.GzipFile(fileobj=stream) if compressed else stream  # type: ignore[return-value]
+
+
 def _add_code(cli: DockerCli, wanted: Recipe, name: str) -> None:
     """Put this package on the base, compiled, as a layer of its own."""
     with tempfile.TemporaryDirectory(prefix="migrid-image-") as directory:
         code = Path(directory, "code.tar")
         _compile(cli, wanted, code)
-        below = [Layer(digest) for digest in cli.inspect("image", [wanted.base])[0]["RootFS"]["Layers"]]
+        below = _layers_below(cli, wanted, Path(directory))
         image = Image(name, [*below, layers.layer(code)], wanted.command, wanted.base)
         _load(cli, image, Path(directory))
+
+
+def _layers_below(cli: DockerCli, wanted: Recipe, directory: Path) -> list[Layer]:
+    """The layers of the base of an image, with their files for an engine that must be given them again."""
+    if keeps_layers(cli.json("info", "--format", "{{json .}}")):
+        return [Layer(digest) for digest in cli.inspect("image", [wanted.base])[0]["RootFS"]["Layers"]]
+    return [layers.layer(path) for path in _saved_layers(cli, wanted.base, directory)]
 
 
 def _compile(cli: DockerCli, wanted: Recipe, code: Path) -> None:
