@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..docker.cli import said
 from ..errors import EngineError
-from . import recipe
+from . import layers, recipe
 
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 DEFAULT_SECURITY_MIRROR = "http://security.debian.org/debian-security"
@@ -44,7 +44,10 @@ class Mirrors:
 
 def make_base(target: Path, mirrors: Mirrors) -> None:
     """Write the base that all images share, as an archive. Raises EngineError."""
-    _mmdebstrap(["--variant=essential", _include(recipe.BASE_PACKAGES)], target, mirrors)
+    made = target.with_suffix(".made")
+    _mmdebstrap(["--variant=essential", _include(recipe.BASE_PACKAGES)], made, mirrors)
+    layers.write_anew(made, target)
+    made.unlink()
 
 
 def add_packages(wanted: recipe.Recipe, base: Path, target: Path, mirrors: Mirrors, *hooks: str) -> None:
@@ -96,7 +99,7 @@ def _quoted(path: Path) -> str:
 
 
 def _mmdebstrap(options: Sequence[str], target: Path, mirrors: Mirrors) -> None:
-    command = ["mmdebstrap", "--quiet", "--format=tar", *recipe.MMDEBSTRAP, *options, recipe.SUITE, str(target)]
+    command = ["mmdebstrap", "--quiet", "--format=tar", *options, *recipe.MMDEBSTRAP, recipe.SUITE, str(target)]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(recipe.EPOCH)}
     try:
         done = subprocess.run(

@@ -59,6 +59,13 @@ def compressed(whole: Layer) -> Layer:
     return replace(whole, path=target)
 
 
+def write_anew(source: Path, target: Path) -> None:
+    """Write an archive as every version of tar and mmdebstrap would have to write it for the same bytes."""
+    with tarfile.open(source) as entries, tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
+        for entry in entries:
+            archive.addfile(entry, entries.extractfile(entry) if entry.isreg() else None)
+
+
 def write_difference(below: Path, whole: Path, target: Path) -> None:
     """Write what an archive has besides the one below it, without this package: what is new or changed, for what is
     gone the mark that it is, and the directories of all these, which an engine makes anew for each layer."""

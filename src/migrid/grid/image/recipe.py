@@ -17,13 +17,14 @@ EPOCH = 1_700_000_000
 BASE_PACKAGES = ("python3",)
 
 _LEFT_OUT = ("doc/*", "info", "lintian", "locale", "man")
+_OF_THE_BUILDER = ("hostname", "resolv.conf", "apt/sources.list")
 _APT = ('APT::Install-Recommends "false"', 'Acquire::Languages "none"')
 MMDEBSTRAP = (
     *(f"--aptopt={option}" for option in _APT),
     "--dpkgopt=force-unsafe-io",
     *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT),
     "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-    '--customize-hook=rm --force "$1/etc/hostname" "$1/etc/resolv.conf"',
+    *(f'--customize-hook=rm --force "$1/etc/{name}"' for name in _OF_THE_BUILDER),
 )
 """How each part is made: without documentation, but with the licences, which go wherever the software goes."""
 

@@ -18,11 +18,12 @@ from migrid.grid.image.layers import Layer
 Change = Callable[[Path], None]
 _LISTED = "%y %m %u %g %T@ %l %n %p\\n"
 _TIME = 1_600_000_000
+_PAX = ("--format=pax", "--pax-option=delete=[ac]time")
 
 
-def _packed(tree: Path, target: Path) -> Path:
+def _packed(tree: Path, target: Path, *format_options: str) -> Path:
     """An archive of a tree, as mmdebstrap makes it."""
-    options = ["--sort=name", "--format=pax", "--numeric-owner", f"--mtime=@{_TIME}", "--pax-option=delete=[ac]time"]
+    options = ["--sort=name", "--numeric-owner", f"--mtime=@{_TIME}", *(format_options or _PAX)]
     subprocess.run(["tar", "--create", *options, "--file", target, "--directory", tree, "."], check=True)
     return target
 
@@ -115,6 +116,14 @@ def test_a_difference_has_nothing_that_is_the_same_but_directories(base: Path, t
     layers.write_difference(below, whole, tmp_path / "layer.tar")
     with tarfile.open(tmp_path / "layer.tar") as archive:
         assert archive.getnames() == [".", "./etc", "./etc/apt", "./etc/apt/sources"]
+
+
+def test_the_format_of_an_archive_makes_no_other_layer(base: Path, tmp_path: Path) -> None:
+    for name, options in {"pax": _PAX, "gnu": ["--format=gnu"], "ustar": ["--format=ustar"]}.items():
+        layers.write_anew(_packed(base, tmp_path / "source.tar", *options), tmp_path / name)
+    assert (tmp_path / "pax").read_bytes() == (tmp_path / "gnu").read_bytes() == (tmp_path / "ustar").read_bytes()
+    made = _unpacked(tmp_path / "made", tmp_path / "pax")
+    assert _listed(made) == _listed(_unpacked(tmp_path / "expected", tmp_path / "source.tar"))
 
 
 def test_a_difference_has_no_code(base: Path, tmp_path: Path) -> None:
