@@ -60,10 +60,10 @@ def compressed(whole: Layer) -> Layer:
 
 
 def write_anew(source: Path, target: Path) -> None:
-    """Write an archive as every version of tar and mmdebstrap would have to write it for the same bytes."""
-    with tarfile.open(source) as entries, tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
-        for entry in entries:
-            archive.addfile(entry, entries.extractfile(entry) if entry.isreg() else None)
+    """Write the base of all layers from an archive, whichever version of tar and mmdebstrap wrote that."""
+    with tarfile.open(source) as whole, tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
+        for entry in _entries(whole):
+            archive.addfile(entry, whole.extractfile(entry) if entry.isreg() else None)
 
 
 def write_difference(below: Path, whole: Path, target: Path) -> None:
@@ -74,7 +74,7 @@ def write_difference(below: Path, whole: Path, target: Path) -> None:
     wanted = {path for path, content in contents.items() if known.get(path) != content and not _is_code(path)}
     marks = sorted(_gone(known, contents))
     with tarfile.open(whole) as source, tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
-        entries = source.getmembers()
+        entries = list(_entries(source))
         # A hard link needs its file in the same layer.
         wanted |= {PurePosixPath(entry.linkname) for entry in entries if entry.islnk() and _path(entry) in wanted}
         wanted |= {parent for path in (*wanted, *marks) for parent in path.parents}
@@ -127,12 +127,19 @@ def _directory(name: str) -> tarfile.TarInfo:
     return fixed(entry)
 
 
+def _entries(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Those of an image: devices are the engine's, and only root could unpack them."""
+    for entry in archive:
+        if not _path(entry).parent.is_relative_to("dev"):
+            yield entry
+
+
 def _contents(archive: Path) -> Iterator[tuple[PurePosixPath, _Content]]:
     """The path of each entry of an archive, with all that it is. A hard link is as the file that it links to."""
     files: dict[str, bytes] = {}
-    with tarfile.open(archive, "r|") as entries:
-        for entry in entries:
-            file = entries.extractfile(entry) if entry.isreg() else None
+    with tarfile.open(archive, "r|") as whole:
+        for entry in _entries(whole):
+            file = whole.extractfile(entry) if entry.isreg() else None
             if file:
                 files[entry.name] = _digest(file)
             content = files.get(entry.linkname if entry.islnk() else entry.name)

@@ -126,6 +126,18 @@ def test_the_format_of_an_archive_makes_no_other_layer(base: Path, tmp_path: Pat
     assert _listed(made) == _listed(_unpacked(tmp_path / "expected", tmp_path / "source.tar"))
 
 
+def test_no_layer_has_devices(base: Path, tmp_path: Path) -> None:
+    below = _packed(base, tmp_path / "below.tar")
+    (base / "dev").mkdir()
+    (base / "dev/null").write_text("")
+    whole = _packed(base, tmp_path / "whole.tar")
+    layers.write_anew(whole, tmp_path / "base.tar")
+    layers.write_difference(below, whole, tmp_path / "layer.tar")
+    for path in (tmp_path / "base.tar", tmp_path / "layer.tar"):
+        with tarfile.open(path) as archive:
+            assert not [name for name in archive.getnames() if name.startswith("./dev/")]
+
+
 def test_a_difference_has_no_code(base: Path, tmp_path: Path) -> None:
     below = _packed(base, tmp_path / "below.tar")
     (base / "opt/migrid/migrid").mkdir(parents=True)
