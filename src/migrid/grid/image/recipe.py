@@ -74,13 +74,13 @@ MIGHELPER = Recipe(
 )
 MIG = Recipe(
     "MIG",
-    ("conntrack", "haproxy", "iproute2", "netbase", "nftables"),
+    ("haproxy", "netbase", "nftables"),
     ("python3", "-m", "migrid.ps8"),
 )
 MIGCTL = Recipe(
     "MIGCTL",
-    ("apache2", "libapache2-mod-wsgi-py3", "openssh-client", "python3-flask", "python3-yaml"),
-    ("python3", "-m", "migrid.migctl"),
+    ("openssh-client", "python3-yaml"),
+    ("python3", "-m", "migrid.migctl.cli", "startup"),
 )
 RECIPES = (MIG, MIGCTL, MIGHELPER)
 
