@@ -56,6 +56,6 @@ def test_a_release_becomes_a_virtual_environment_without_network_or_pip(checkout
 
 def test_every_command_of_the_release_is_there() -> None:
     scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
-    assert set(scripts) == {"mig", "mig-grid", "mig-grid-gate", "mig-login"}
+    assert set(scripts) == {"mig", "mig-grid", "mig-grid-gate", "mig-grid-owner", "mig-login", "migctl"}
     for entry in scripts.values():
         assert callable(pkgutil.resolve_name(entry))
