@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import request
 
-from ..web import forms
+from ...web import forms
 from .provider import Visitor, provider
 
 SESSION_COOKIE = "__Host-openid-session"

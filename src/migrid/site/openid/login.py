@@ -10,9 +10,9 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug import Response
 from werkzeug.datastructures import MultiDict
 
+from ...web.forms import set_cookie
 from ..logins import Attempt, Method, Outcome, Reason, Service
 from ..store import User
-from ..web.forms import set_cookie
 from .browser import (
     FORM_COOKIE,
     SESSION_COOKIE,

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug import Response
 
-from ..web.forms import remove_cookie, set_cookie
+from ...web.forms import remove_cookie, set_cookie
 from .browser import (
     FORM_COOKIE,
     SESSION_COOKIE,

@@ -8,7 +8,7 @@ from typing import Any
 
 from werkzeug import Request
 
-from .. import web
+from ... import web
 from ..errors import MigError
 from .context import Portal
 from .transfer import answer_with_file

@@ -13,13 +13,13 @@ from flask import Blueprint, abort, make_response, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
+from ...web import forms
 from .. import mail, proofs
 from ..errors import FieldError
 from ..identity import Name, check_text
 from ..logins.attempt import Method
 from ..passwords import check_policy, hash_password, parse_policy
 from ..proofs import NoProofError, Proof
-from ..web import forms
 from . import deciding
 from .context import sign_up
 from .requests import Request

@@ -1,6 +1,6 @@
-"""What all web pages of the site share: the skeleton of a page, the style sheet, the error pages and the headers.
+"""What all web pages share: the skeleton of a page, the style sheet, the error pages and the headers.
 
-Pages have no script and no inline style, and nothing on them comes from elsewhere. A template begins with
+Pages have no inline script and no inline style, and nothing on them comes from elsewhere. A template begins with
 `{% extends 'page.html' %}` and fills the blocks `title` and `main`.
 """
 
@@ -14,8 +14,6 @@ from typing import Any
 from flask import Blueprint, Flask, Response, make_response, render_template
 from werkzeug.exceptions import HTTPException, default_exceptions
 
-from ..errors import MigError
-
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -28,6 +26,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_SCRIPTS = "script-src 'self'; connect-src 'self'; "
 EXPLANATIONS = {
     400: "The site could not understand what the browser sent.",
     403: "This page exists, but not for you.",
@@ -39,38 +38,38 @@ EXPLANATIONS = {
 
 
 @dataclass(frozen=True)
-class Site:
-    """What the pages say about the site. `form_targets` are origins that a form may lead to besides the page's own;
-    `style_sheet` is the address of one that comes after ours."""
+class Frame:
+    """What is around every page. `form_targets` are origins that a form may lead to besides the page's own;
+    `style_sheet` is the address of one that comes after ours. Pages that are `scripted` may have our scripts."""
 
     title: str
     support_email: str | None = None
     base_path: str = ""
     form_targets: tuple[str, ...] = ()
     style_sheet: str | None = None
+    scripted: bool = False
 
     @property
     def content_security_policy(self) -> str:
         targets = " ".join(("'self'", *self.form_targets))
         return (
-            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
-            f"form-action {targets}"
+            f"default-src 'none'; {_SCRIPTS if self.scripted else ''}style-src 'self'; img-src 'self'; "
+            f"base-uri 'none'; frame-ancestors 'none'; form-action {targets}"
         )
 
 
-def furnish(app: Flask, site: Site) -> None:
+def furnish(app: Flask, frame: Frame) -> None:
     """Give an application the templates, the style sheet, the error pages and the headers."""
     app.wsgi_app = _whole_path(app.wsgi_app)  # type: ignore[assignment,method-assign]
     parts = Blueprint("web", __name__, static_folder="static", template_folder="templates")
-    app.register_blueprint(parts, url_prefix=site.base_path)
-    app.jinja_env.globals["site"] = site
+    app.register_blueprint(parts, url_prefix=frame.base_path)
+    app.jinja_env.globals["frame"] = frame
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_error_handler(HTTPException, _error_page)
-    app.register_error_handler(MigError, _not_available)
 
     @app.after_request
     def add_headers(response: Response) -> Response:
-        response.headers.setdefault("Content-Security-Policy", site.content_security_policy)
+        response.headers.setdefault("Content-Security-Policy", frame.content_security_policy)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
@@ -83,17 +82,18 @@ def error_page(status: int) -> Response:
     return make_response(render_template("error.html", name=name, explanation=explanation), status)
 
 
+def not_available(error: Exception) -> Response:
+    """The page for what is out of order here, whose reason is for the log."""
+    log.error("%s", error)
+    return error_page(503)
+
+
 def _error_page(error: HTTPException) -> Response:
     page = error_page(error.code or 500)
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             page.headers[name] = value
     return page
-
-
-def _not_available(error: MigError) -> Response:
-    log.error("%s", error)
-    return error_page(503)
 
 
 def _whole_path(app: Application) -> Application:
