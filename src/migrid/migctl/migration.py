@@ -79,10 +79,10 @@ class Migration:
         """Why the application cannot have a name on a grid; empty if it can. Raises UnknownError, UnreachableError."""
         return self._grids.service(grid).taken(app)
 
-    def plan(self, wish: Wish) -> Plan:
+    def plan(self, wish: Wish, override: bool = False) -> Plan:
         """What a move would do; nothing is changed. Raises OptionError, PlaceError, and what the grid answers."""
-        lock = self._meant(wish)
-        return self._grids.service(wish.grid).plan(_options(lock, wish), self._grids.entry(wish.grid).app_config)
+        options = _options(self._meant(wish), wish, override)
+        return self._grids.service(wish.grid).plan(options, self._grids.entry(wish.grid).app_config)
 
     def start(self, wish: Wish, override: bool = False) -> Started:
         """Start a move; it goes on without this process. The lock file is written first.
@@ -93,7 +93,7 @@ class Migration:
         """
         lock = self._meant(wish)
         service = self._grids.service(wish.grid)
-        options = _options(lock, wish) | ({"override_lock": "true"} if override else {})
+        options = _options(lock, wish, override)
         with self._locking(override):
             known = service.moves()
             lock = replace(lock, after=known[-1].move if known else "")
@@ -109,10 +109,32 @@ class Migration:
             lock_file.write(self._lock, replace(lock, move=started.move))
         return started
 
+    def under_way(self) -> Moved:
+        """The move that the lock file speaks of. Raises UnknownError, LockFileError, UnreachableError."""
+        lock = self.lock()
+        if lock is None:
+            raise UnknownError("No move of this application is under way.")
+        found = find_move(lock, self._grids.service(lock.target_grid).moves())
+        if found is None:
+            raise UnknownError(f"Grid {lock.target_grid} knows nothing of the move that the lock file speaks of.")
+        return found
+
+    def moved(self, grid: str, move: str) -> Moved:
+        """A move to a grid, under way or over. Raises UnknownError, UnreachableError."""
+        for found in self._grids.service(grid).moves():
+            if found.move == move:
+                return found
+        raise UnknownError(f"Grid {grid} knows no move {move} of this owner's.")
+
+    def news(self, grid: str, move: str, since: float, wait: float) -> News:
+        """What is new of a move to a grid after `since`, at the latest after `wait` seconds. Raises UnknownError,
+        UnreachableError."""
+        return self._grids.service(grid).news(move, since, wait)
+
     def follow(self) -> Iterator[News]:
         """The news of the move under way, until it ends. A grid that does not answer is asked again later. Raises
         UnknownError when no move is under way."""
-        found = self._patiently(self._under_way)
+        found = self._patiently(self.under_way)
         service = self._grids.service(found.request.target_grid)
         since = 0.0
         while True:
@@ -127,7 +149,7 @@ class Migration:
 
     def cancel(self) -> None:
         """Turn the move under way back. Raises UnknownError, RefusedError when it is too late."""
-        found = self._under_way()
+        found = self.under_way()
         self._grids.service(found.request.target_grid).cancel(found.move)
 
     def settle(self) -> Decision:
@@ -150,15 +172,6 @@ class Migration:
         if self._grids.entry(wish.grid).name == here.grid:
             raise OptionError(f"target_grid: the application is on {here.grid} already; choose another grid.")
         return LockFile(here.grid, here.app, wish.grid, wish.app or here.app, wish.action)
-
-    def _under_way(self) -> Moved:
-        lock = self.lock()
-        if lock is None:
-            raise UnknownError("No move of this application is under way.")
-        found = find_move(lock, self._grids.service(lock.target_grid).moves())
-        if found is None:
-            raise UnknownError(f"Grid {lock.target_grid} knows nothing of the move that the lock file speaks of.")
-        return found
 
     def _patiently(self, verb: Callable[Asked, Answer], *arguments: Asked.args, **named: Asked.kwargs) -> Answer:
         """What a grid answers, however long it does not."""
@@ -197,8 +210,9 @@ class Migration:
         return self._place / LOCK
 
 
-def _options(lock: LockFile, wish: Wish) -> dict[str, str]:
+def _options(lock: LockFile, wish: Wish, override: bool) -> dict[str, str]:
     return {
+        **({"override_lock": "true"} if override else {}),
         **wish.options,
         "app": lock.source_app_name,
         "source_grid": lock.source_grid,

@@ -26,7 +26,8 @@ class Mode(enum.Enum):
 
 @dataclass(frozen=True)
 class Properties:
-    """The properties. Without a `username` nobody logs in. The files are names on the config volume."""
+    """The properties. Without a `username` nobody logs in, and who comes may only look unless `allow_anonymous`. The
+    files are names on the config volume."""
 
     username: str = ""
     password: str = field(default="", repr=False)
@@ -34,6 +35,7 @@ class Properties:
     port_no: int = 8080
     private_key_file: str = "private_key"
     grid_info_file: str = "grid_info"
+    allow_anonymous: bool = False
 
 
 def read(environment: Mapping[str, str]) -> Properties:
@@ -69,6 +71,7 @@ def write(path: Path, properties: Properties) -> None:
 
 def _quoted(value: object) -> str:
     text = str(value.value) if isinstance(value, enum.Enum) else str(value)
+    text = text.lower() if isinstance(value, bool) else text
     return "'" + text.replace("'", "'\\''") + "'"
 
 
@@ -76,6 +79,12 @@ def _port(value: str) -> int:
     if not (value.isascii() and value.isdigit() and 0 < int(value) < 1 << 16):
         raise ValueError
     return int(value)
+
+
+def _yes(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError
+    return value == "true"
 
 
 def _file(value: str) -> str:
@@ -92,4 +101,5 @@ _PROPERTIES: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "port_no": (_port, "a port from 1 to 65535"),
     "private_key_file": (_file, _NAME),
     "grid_info_file": (_file, _NAME),
+    "allow_anonymous": (_yes, "true or false"),
 }

@@ -23,6 +23,7 @@ GIVEN = {
     "port_no": "8443",
     "private_key_file": "key",
     "grid_info_file": "grids.yml",
+    "allow_anonymous": "false",
     "PATH": "/bin",
 }
 

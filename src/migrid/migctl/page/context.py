@@ -1,0 +1,76 @@
+"""What stands behind every page: the properties, the moves of this application, and what is remembered of visitors."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from flask import current_app
+
+from ... import files
+from ..errors import LockFileError
+from ..migration import Migration
+from ..properties import Properties
+from .attempts import Attempts
+from .offers import Found, Offers
+from .sessions import Ended
+
+KEY = "page_key"
+MOST_STREAMS = 12
+
+
+@dataclass(frozen=True)
+class Desk:
+    """`place` is the directory 3tera of the config volume. `migration` may raise GridError as long as the volume holds
+    something wrong."""
+
+    properties: Properties
+    place: Path
+    migration: Callable[[], Migration]
+    attempts: Attempts = field(default_factory=Attempts)
+    offers: Offers = field(default_factory=Offers)
+    ended: Ended = field(default_factory=Ended)
+    streams: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_STREAMS))
+    starting: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def asks_for_login(self) -> bool:
+        return bool(self.properties.username)
+
+    @property
+    def may_act(self) -> bool:
+        """Whether visitors may do more than look, once they are in."""
+        return self.asks_for_login or self.properties.allow_anonymous
+
+    def found(self) -> Found:
+        """The lock file, in whatever state it is."""
+        try:
+            return Found(self.migration().lock())
+        except LockFileError as error:
+            return Found(damaged=str(error))
+
+
+def desk() -> Desk:
+    """The desk of the application that answers."""
+    return cast(Desk, current_app.extensions["desk"])
+
+
+def key_of(place: Path) -> bytes:
+    """The key that signs, made once; it travels with the volume. Raises OSError."""
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = place / KEY
+    if not path.exists():
+        files.make_once(path, secrets.token_hex(32).encode())
+    return path.read_bytes()
+
+
+def signing_key(key: bytes, properties: Properties) -> bytes:
+    """The key of the sessions: another login or password ends them all."""
+    login = f"{properties.username}\0{properties.password}".encode("utf-8", "surrogatepass")
+    return hmac.digest(key, login, hashlib.sha256)
