@@ -25,10 +25,9 @@ MOST_BYTES = 64 * 1024
 _STATUS = {UnknownError: 404, InvalidNameError: 404, OptionError: 400, UnreachableError: 503}
 
 
-def create_app() -> Flask:
+def create_app(config: Path = CONFIG) -> Flask:
     """The page of the container that this runs in. Raises PropertiesError, OSError."""
-    chosen = properties.read(os.environ)
-    desk = Desk(chosen, CONFIG / STATE, _Opening(CONFIG).migration)
+    desk = Desk(properties.read(os.environ), config / STATE, _Opening(config).migration)
     Caretaker(desk).start()
     return build(desk)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from itsdangerous import TimestampSigner
-from page_browser import LOGIN, PASSWORD, Browser, browser, desk_without_grids, hidden, owner, text
+from page_browser import LOGIN, PASSWORD, Browser, browser, desk_without_grids, hidden, owner, text, where
 from werkzeug.test import TestResponse
 
-from migrid.migctl.page.application import build
+from migrid.migctl.page.application import build, create_app
 from migrid.migctl.page.attempts import FREE, LONGEST, MOST, Attempts, network
+from migrid.migctl.page.caretaker import Caretaker
 from migrid.migctl.page.context import Desk
 from migrid.migctl.properties import Properties
 
@@ -60,7 +61,7 @@ class TestGettingIn:
     def test_every_page_asks_for_the_login_and_then_answers(self, desk: Desk, page: str) -> None:
         somebody = browser(desk)
         asked = somebody.get(page)
-        assert (asked.status_code, asked.location) == (303, f"/login?wanted={page}")
+        assert (asked.status_code, where(asked)) == (303, f"/login?wanted={page}")
         answer = somebody.post(asked.location, {"username": "ada", "password": PASSWORD})
         assert (answer.status_code, answer.location) == (303, page)
         assert INSIDE in somebody.get("/").text
@@ -93,7 +94,7 @@ class TestGettingIn:
 
     def test_logging_out_ends_copies_of_the_session_too(self, desk: Desk) -> None:
         ada = owner(desk)
-        copy = cookies(ada)
+        copy = dict(ada.cookies)
         assert INSIDE in shown_with(desk, copy).text
         assert ada.post("/logout", shown="/moves").location == "/login"
         assert ada.get("/").status_code == 303
@@ -105,39 +106,39 @@ class TestCookies:
 
     def test_only_this_host_gets_it_and_no_script(self, desk: Desk) -> None:
         answer = browser(desk).log_in()
-        session, known = sorted(answer.headers.getlist("Set-Cookie"), key=lambda each: "-known" in each)
-        for cookie in (session, known):
+        opened, known = sorted(answer.headers.getlist("Set-Cookie"), key=lambda each: "-known" in each)
+        for cookie in (opened, known):
             assert cookie.startswith("__Host-migctl-")
             assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
             assert "Domain" not in cookie
 
     def test_applications_on_one_host_have_cookies_of_their_own(self, tmp_path: Path) -> None:
-        names = {cookies(owner(desk_without_grids(tmp_path / each))).split("=")[0] for each in ("one", "two")}
+        names = {session(owner(desk_without_grids(tmp_path / each)))[0] for each in ("one", "two")}
         assert len(names) == 2
 
     def test_another_password_ends_all_sessions(self, desk: Desk) -> None:
         ada = owner(desk)
         changed = replace(desk, properties=Properties("ada", "another"))
-        assert shown_with(changed, as_named_by(changed, cookies(ada))).status_code == 303
+        named = build(changed).config["SESSION_COOKIE_NAME"]
+        assert shown_with(changed, {named: session(ada)[1]}).status_code == 303
 
     def test_the_key_travels_with_the_volume(self, desk: Desk) -> None:
         ada = owner(desk)
-        assert INSIDE in shown_with(desk_without_grids(desk.place), cookies(ada)).text
+        assert INSIDE in shown_with(desk_without_grids(desk.place), ada.cookies).text
         assert (desk.place / "page_key").stat().st_mode & 0o777 == 0o600
 
     @pytest.mark.parametrize("place", [2, -5, -30])
     def test_a_forged_one_opens_nothing(self, desk: Desk, place: int) -> None:
-        name, _, value = cookies(owner(desk)).split(";")[0].partition("=")
+        name, value = session(owner(desk))
         forged = list(value)
         forged[place] = "A" if forged[place] != "A" else "B"
         for each in ("".join(forged), "e30.x.y", value + "x", value.replace(".", "", 1), ""):
-            assert shown_with(desk, f"{name}={each}").status_code == 303
+            assert shown_with(desk, {name: each}).status_code == 303
 
     def test_the_mark_of_a_known_browser_is_no_session(self, desk: Desk) -> None:
         ada = owner(desk)
-        name, _, value = next(each for each in cookies(ada).split("; ") if "-known=" in each).partition("=")
-        forged = f"{name.removesuffix('-known')}={value}"
-        assert shown_with(desk, forged).status_code == 303
+        name, _ = session(ada)
+        assert shown_with(desk, {name: ada.cookies[f"{name}-known"]}).status_code == 303
 
 
 class TestForms:
@@ -175,7 +176,7 @@ class TestOldPages:
         form = ada.hidden("/moves/grid-b/x")
         later(DAY)
         asked = ada.send("POST", "/moves/grid-b/x", data=form)
-        assert (asked.status_code, asked.location) == (303, "/login?wanted=/moves/grid-b/x")
+        assert (asked.status_code, where(asked)) == (303, "/login?wanted=/moves/grid-b/x")
         assert ada.post(asked.location, {"username": "ada", "password": PASSWORD}).location == "/moves/grid-b/x"
 
     def test_a_login_page_for_a_day(self, desk: Desk, later: Callable[[float], None]) -> None:
@@ -218,14 +219,14 @@ class TestGuessing:
 
     def test_others_need_not_wait(self, desk: Desk) -> None:
         app = build(desk)
-        stranger, ada = Browser(app.test_client(), "192.0.2.66"), Browser(app.test_client(), "192.0.2.7")
+        stranger, ada = Browser(app, "192.0.2.66"), Browser(app, "192.0.2.7")
         for _ in range(FREE + 3):
             stranger.log_in("wrong")
         assert (stranger.log_in().status_code, ada.log_in().status_code) == (429, 303)
 
     def test_nor_does_a_browser_that_was_in_before_behind_the_same_address(self, desk: Desk) -> None:
         app = build(desk)
-        ada, stranger = Browser(app.test_client()), Browser(app.test_client())
+        ada, stranger = Browser(app), Browser(app)
         ada.log_in()
         ada.post("/logout", shown="/moves")
         for _ in range(FREE + 3):
@@ -276,6 +277,21 @@ class TestWithoutLogin:
         assert somebody.send("POST", "/login", data={"username": "", "password": ""}).status_code == 400
 
 
+def test_what_is_wrong_on_the_volume_is_mended_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Caretaker, "start", lambda _: None)
+    for name, value in {"username": "ada", "password": PASSWORD, "mode": "snapshot"}.items():
+        monkeypatch.setenv(name, value)
+    ada = Browser(create_app(tmp_path))
+    ada.log_in()
+    assert "grid_info cannot be read" in text(ada.get("/"))
+    (tmp_path / "grid_info").write_text("grid-a:\n  port: 22\n")
+    assert "line 2, grid-a, port: there is no such field" in text(ada.get("/"))
+    (tmp_path / "grid_info").write_text(f"grid-a:\n  controller: 192.0.2.1\n  host_key: ssh-ed25519 {'A' * 60}\n")
+    assert "This is no container of Docker's engine" in text(ada.get("/"))
+
+
 def test_headers_of_every_page(desk: Desk) -> None:
     ada = owner(desk)
     for path in ("/", "/login", "/nowhere", "/moves"):
@@ -301,17 +317,11 @@ def test_the_style_sheet_and_the_script_are_there(desk: Desk) -> None:
     assert LOGIN.password not in somebody.get("/login").text
 
 
-def cookies(somebody: Browser) -> str:
-    """What the browser would send, the session first."""
-    kept = sorted(somebody.client._cookies.values(), key=lambda each: "-known" in each.key)
-    return "; ".join(f"{each.key}={each.value}" for each in kept)
+def session(somebody: Browser) -> tuple[str, str]:
+    """The name and the value of the cookie that the session is."""
+    return next((name, value) for name, value in somebody.cookies.items() if not name.endswith("-known"))
 
 
-def shown_with(desk: Desk, cookies: str) -> TestResponse:
+def shown_with(desk: Desk, cookies: Mapping[str, str]) -> TestResponse:
     """The first page, for whoever has these cookies."""
-    return Browser(build(desk).test_client(use_cookies=False)).get("/", headers={"Cookie": cookies})
-
-
-def as_named_by(desk: Desk, cookies: str) -> str:
-    """The same session under the name that the cookie has there."""
-    return f"{build(desk).config['SESSION_COOKIE_NAME']}={cookies.split(';')[0].partition('=')[2]}"
+    return Browser(build(desk), cookies=cookies).get("/")

@@ -139,7 +139,7 @@ class TestThePlan:
         assert "It cannot be moved yet" in text(page)
         assert "shop is locked" in text(page)
         assert 'name="confirmation"' not in page.text
-        answer = ada.send("POST", path, data={"form_token": form_token(ada), "sure": "yes"})
+        answer = ada.send("POST", path, data={"form_token": ada.form_token, "sure": "yes"})
         assert (answer.status_code, there.lock) == (409, None)
 
     def test_it_has_to_be_confirmed(self, ada: Browser, there: Inside) -> None:
@@ -165,7 +165,7 @@ class TestThePlan:
     def test_nor_is_it_anybody_elses(self, ada: Browser, there: Inside) -> None:
         path = ada.plan()
         form = hidden(ada.get(path).text)
-        other = Browser(ada.client.application.test_client())
+        other = Browser(ada.app)
         other.log_in()
         assert other.get(path).status_code == 410
         mine = other.hidden("/moves")
@@ -184,7 +184,7 @@ class TestThePlan:
         path = somebody.plan()
         assert "Nobody may start a move here without a login" in text(somebody.get(path))
         assert 'name="confirmation"' not in somebody.get(path).text
-        answer = somebody.send("POST", path, data={"form_token": form_token(somebody), "sure": "yes"})
+        answer = somebody.send("POST", path, data={"form_token": somebody.form_token, "sure": "yes"})
         assert (answer.status_code, there.lock) == (403, None)
 
     def test_unless_that_is_allowed(self, there: Inside) -> None:
@@ -212,8 +212,7 @@ class TestAMove:
         assert ada.get(f"{path}/log").mimetype == "text/plain"
 
         arrived = inside(grids, grids.b, "store")
-        kept = Browser(build(desk_of(arrived)).test_client())
-        kept.client._cookies = ada.client._cookies
+        kept = Browser(build(desk_of(arrived)), cookies=ada.cookies)
         assert "The application has moved" in text(kept.get(path))
         caretaker = Caretaker(desk_of(arrived))
         caretaker.look()
@@ -239,14 +238,14 @@ class TestAMove:
         assert "http-equiv" not in page.text
         assert grids.runs("shop") == {"grid-a"}
         Caretaker(desk_of(there)).look()
-        late = ada.send("POST", path, data={"form_token": form_token(ada)})
+        late = ada.send("POST", path, data={"form_token": ada.form_token})
         assert (late.status_code, "No move of this application is under way" in text(late)) == (409, True)
 
     def test_nobody_cancels_without_login(self, ada: Browser, there: Inside) -> None:
         path = ada.start(**LATER)
         somebody = browser(desk_of(there, Properties()))
         assert "Cancel" not in somebody.get(path).text
-        answer = somebody.send("POST", path, data={"form_token": form_token(somebody)})
+        answer = somebody.send("POST", path, data={"form_token": somebody.form_token})
         assert (answer.status_code, "without a login" in text(answer)) == (403, True)
         ada.post(path)
         ended(there, path)
@@ -275,7 +274,7 @@ class TestTwoBrowsers:
 
     @pytest.fixture
     def bea(self, ada: Browser) -> Browser:
-        other = Browser(ada.client.application.test_client(), "192.0.2.8")
+        other = Browser(ada.app, "192.0.2.8")
         other.log_in()
         return other
 
@@ -289,7 +288,7 @@ class TestTwoBrowsers:
         late = bea.send("POST", planned, data=form)
         assert (late.status_code, "Somebody has begun or ended a move" in text(late)) == (409, True)
         assert bea.get("/moves/current").location == path
-        asked = bea.send("POST", "/", data={"form_token": form_token(bea), **SHOP})
+        asked = bea.send("POST", "/", data={"form_token": bea.form_token, **SHOP})
         assert (asked.status_code, "A move is under way" in text(asked)) == (409, True)
         ada.post(path)
         ended(there, path)
@@ -408,7 +407,7 @@ class TestLive:
         monkeypatch.setattr(events, "SECONDS", 0.0)
         path = ada.start(**LATER)
         assert list(received(ada, path)) == []
-        stranger = Browser(ada.client.application.test_client())
+        stranger = Browser(ada.app)
         assert stranger.get(f"{path}/events").status_code == 303
         ada.post(path)
         ended(there, path)
@@ -488,12 +487,6 @@ class Says:
 
     def _refuse(self, *_: object) -> None:
         raise UnreachableError(self._words)
-
-
-def form_token(somebody: Browser) -> str:
-    """The token of the visitor's session, as the pages have it."""
-    with somebody.client.session_transaction(base_url="https://shop.example.org:8080") as session:
-        return str(session["form"])
 
 
 def received(somebody: Browser, path: str, last_id: str = "") -> Iterator[dict[str, Any]]:
