@@ -18,7 +18,6 @@ from .. import properties
 from ..migration import Migration
 from ..opening import CONFIG, STATE, opened
 from . import choose, login, moves, plans, sessions
-from .caretaker import Caretaker
 from .context import Desk, key_of, signing_key
 
 MOST_BYTES = 64 * 1024
@@ -28,7 +27,7 @@ _STATUS = {UnknownError: 404, InvalidNameError: 404, OptionError: 400, Unreachab
 def create_app(config: Path = CONFIG) -> Flask:
     """The page of the container that this runs in. Raises PropertiesError, OSError."""
     desk = Desk(properties.read(os.environ), config / STATE, _Opening(config).migration)
-    Caretaker(desk).start()
+    desk.caretaker.start()
     return build(desk)
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from ...grid.errors import GridError
 from ..decision import Act
+from ..migration import Migration
 from ..starting import LONGEST_DELAY, WAITING
-from .context import Desk
 
 log = logging.getLogger(__name__)
 
 
 class Caretaker(threading.Thread):
-    """Runs as long as the process does."""
+    """Runs as long as the process does. `said` is what keeps it from finishing, for the owner to read."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, migration: Callable[[], Migration]) -> None:
         super().__init__(name="caretaker", daemon=True)
-        self._desk = desk
+        self.said = ""
+        self._migration = migration
         self._ending = threading.Event()
 
     def run(self) -> None:
@@ -26,16 +28,23 @@ class Caretaker(threading.Thread):
             pass
 
     def look(self) -> float:
-        """Settle what can be settled; in how many seconds to look again."""
+        """Finish what is left, however long that takes; in how many seconds to look again."""
         try:
-            decision = self._desk.migration().settle()
+            decision = self._migration().starting.run(self._say)
         except (GridError, OSError) as error:
-            log.warning("%s", error)
+            self._say(str(error))
             return LONGEST_DELAY
-        if decision.act not in (Act.NOTHING, Act.WAIT):
-            log.info("%s", decision.text)
-        return LONGEST_DELAY if decision.act is Act.TELL else WAITING
+        if decision.act is Act.TELL:
+            self._say(decision.text)
+            return LONGEST_DELAY
+        self.said = ""
+        return WAITING
 
     def end(self) -> None:
         """Let it end once it has looked."""
         self._ending.set()
+
+    def _say(self, text: str) -> None:
+        if text != self.said:
+            log.warning("%s", text)
+        self.said = text

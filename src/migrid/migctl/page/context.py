@@ -18,6 +18,7 @@ from ..errors import LockFileError
 from ..migration import Migration
 from ..properties import Properties
 from .attempts import Attempts
+from .caretaker import Caretaker
 from .offers import Found, Offers
 from .sessions import Ended
 
@@ -25,7 +26,7 @@ KEY = "page_key"
 MOST_STREAMS = 12
 
 
-@dataclass(frozen=True)
+@dataclass
 class Desk:
     """`place` is the directory 3tera of the config volume. `migration` may raise GridError as long as the volume holds
     something wrong."""
@@ -38,6 +39,10 @@ class Desk:
     ended: Ended = field(default_factory=Ended)
     streams: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_STREAMS))
     starting: threading.Lock = field(default_factory=threading.Lock)
+    caretaker: Caretaker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.caretaker = Caretaker(self.migration)
 
     @property
     def asks_for_login(self) -> bool:

@@ -20,7 +20,6 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from migrid.grid.moves import control
 from migrid.migctl.page import events
 from migrid.migctl.page.application import build
-from migrid.migctl.page.caretaker import Caretaker
 from migrid.migctl.page.context import Desk
 
 SCREENSHOTS = Path(__file__).parents[4] / "build/screenshots"
@@ -132,11 +131,10 @@ def log_in(page: Page) -> None:
 @contextmanager
 def caretaker(desk: Desk) -> Iterator[None]:
     """What tidies up beside the page."""
-    found = Caretaker(desk)
-    found.start()
+    desk.caretaker.start()
     yield
-    found.end()
-    found.join()
+    desk.caretaker.end()
+    desk.caretaker.join()
 
 
 def test_a_migration_from_the_login_to_the_report(

@@ -21,7 +21,6 @@ from migrid.migctl import lock_file
 from migrid.migctl.lock_file import LockFile
 from migrid.migctl.page import events, offers
 from migrid.migctl.page.application import build
-from migrid.migctl.page.caretaker import Caretaker
 from migrid.migctl.page.context import MOST_STREAMS
 from migrid.migctl.properties import Mode, Properties
 
@@ -214,8 +213,7 @@ class TestAMove:
         arrived = inside(grids, grids.b, "store")
         kept = Browser(build(desk_of(arrived)), cookies=ada.cookies)
         assert "The application has moved" in text(kept.get(path))
-        caretaker = Caretaker(desk_of(arrived))
-        caretaker.look()
+        desk_of(arrived).caretaker.look()
         assert arrived.lock is None
         assert "store on grid-b" in text(kept.get("/"))
         assert "Migration of shop from grid-a to grid-b as store" in text(kept.get("/moves"))
@@ -237,7 +235,7 @@ class TestAMove:
         assert "The move was cancelled. The application is shop on grid-a, as before." in text(page)
         assert "http-equiv" not in page.text
         assert grids.runs("shop") == {"grid-a"}
-        Caretaker(desk_of(there)).look()
+        desk_of(there).caretaker.look()
         late = ada.send("POST", path, data={"form_token": ada.form_token})
         assert (late.status_code, "No move of this application is under way" in text(late)) == (409, True)
 
@@ -251,7 +249,7 @@ class TestAMove:
         ended(there, path)
 
     def test_the_caretaker_tidies_up(self, ada: Browser, there: Inside) -> None:
-        caretaker = Caretaker(desk_of(there))
+        caretaker = desk_of(there).caretaker
         caretaker.start()
         path = ada.start(**LATER)
         assert there.lock
@@ -351,6 +349,14 @@ class TestTheLock:
         assert "is damaged" in page
         assert "View the move" not in page
         assert "Override the lock" in page
+
+    def test_what_contradicts_itself_is_told(self, there: Inside) -> None:
+        lock_file.write(there.place / "lock", LockFile("grid-a", "shop", "grid-z", "store", Action.MIGRATE))
+        desk = desk_of(there)
+        desk.caretaker.look()
+        page = text(owner(desk).get("/"))
+        assert "grid_info does not name grid-z any more; put it back. Nothing is removed anywhere." in page
+        assert there.lock
 
     def test_without_one_there_is_nothing_to_override(self, ada: Browser) -> None:
         assert ada.get("/override").location == "/"
