@@ -23,6 +23,8 @@ from migrid.migctl.properties import Properties
 ORIGIN = "https://shop.example.org:8080"
 PASSWORD = "Sample-Pass-01"
 LOGIN = Properties("ada", PASSWORD)
+LATER = {"at": "2099-01-01T00:00:00+00:00"}
+NOW = {"cut_over": "now"}
 SHOP = {"grid": "grid-b", "app": "store", "action": "migrate"}
 
 
@@ -116,6 +118,11 @@ def owner(desk: Desk) -> Browser:
     found = browser(desk)
     assert found.log_in().status_code == 303
     return found
+
+
+def ended(there: Inside, path: str) -> None:
+    """Wait for the end of the move that this page is about."""
+    there.wait("grid-b", path.rpartition("/")[2])
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

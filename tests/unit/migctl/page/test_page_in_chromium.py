@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from migctl_rig import Inside, dead_service, inside
 from owned_grids import OwnedGrids
-from page_browser import PASSWORD, desk_of, wait_for
+from page_browser import LATER, PASSWORD, desk_of, wait_for
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -28,7 +28,6 @@ UNLABELLED = """(fields) => [...document.querySelectorAll(fields)]
     .filter((field) => !field.labels?.length && !field.ariaLabel && !field.textContent.trim())
     .map((field) => field.outerHTML)"""
 TOO_WIDE = "document.scrollingElement.scrollWidth > window.innerWidth"
-LATER = "2099-01-01T00:00:00+00:00"
 
 NewContext = Callable[..., BrowserContext]
 
@@ -104,11 +103,6 @@ def application(monkeypatch: pytest.MonkeyPatch, grids: OwnedGrids) -> Iterator[
     made.stop()
 
 
-@pytest.fixture
-def there(grids: OwnedGrids) -> Inside:
-    return inside(grids, grids.a)
-
-
 def shot(page: Page, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"migctl-{name}.png", full_page=True)
@@ -160,7 +154,7 @@ def test_a_migration_from_the_login_to_the_report(
     page.keyboard.press("Space")
     page.get_by_text("More options").click()
     page.get_by_label("Bytes a second at most").fill("1M")
-    page.get_by_label("Or at a time").fill(LATER)
+    page.get_by_label("Or at a time").fill(LATER["at"])
     shot(page, "choose")
     check_page(page)
     page.keyboard.press("Enter")
@@ -235,7 +229,7 @@ def test_a_cancelled_move_an_override_and_a_grid_that_does_not_answer(
     log_in(page)
     page.get_by_label("Migrate", exact=True).check()
     page.get_by_text("More options").click()
-    page.get_by_label("Or at a time").fill(LATER)
+    page.get_by_label("Or at a time").fill(LATER["at"])
     page.get_by_role("button", name="Show the plan").click()
     page.get_by_label("Yes, move shop").check()
     page.get_by_role("button", name="Move it now").click()
