@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
 
 FREE = 5
 LONGEST = 60.0
@@ -46,15 +45,6 @@ class Attempts:
         """The attempt was right."""
         with self._changing:
             self._failed.pop(who, None)
-
-
-def network(address: str) -> str:
-    """What counts as one address: of IPv6, what one customer has."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    return str(IPv6Address(int(found) >> 64 << 64)) if isinstance(found, IPv6Address) else str(found)
 
 
 def _delay(count: int) -> float:

@@ -11,8 +11,8 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
+from ...networks import network_of
 from . import sessions
-from .attempts import network
 from .context import desk
 
 routes = Blueprint("login", __name__)
@@ -31,7 +31,7 @@ def log_in() -> ResponseReturnValue:
     if not sessions.is_own_form():
         return _page("This page was open for too long. Please log in now.", 400)
     known = sessions.known_browser()
-    who = f"browser {known}" if known else f"address {network(request.remote_addr or '')}"
+    who = f"browser {known}" if known else f"address {network_of(request.remote_addr or '')}"
     wait = math.ceil(desk().attempts.claim(who))
     if wait:
         page = _page(f"There were too many wrong passwords. Try again in {wait} seconds.", 429)

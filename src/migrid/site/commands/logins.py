@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 
+from ...networks import network_of
 from ...table import table
 from ..access import as_account
 from ..configuration import Configuration, load
 from ..logins.audit import escaped
 from ..logins.decision import canonical_login
-from ..logins.history import Delay, History, network_of, path_of
+from ..logins.history import Delay, History, path_of
 
 COLUMNS = ("Login", "Address", "Wait", "Failures", "Why")
 ANY = "any"

@@ -7,13 +7,14 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from ...networks import network_of
 from ..configuration import Configuration
 from ..errors import FieldError
 from ..passwords import NO_POLICY, check_policy, verify
 from ..store import User, UserStore
 from . import audit
 from .attempt import Attempt, Method, Outcome, Reason, Service
-from .history import Admission, Guess, History, network_of, path_of
+from .history import Admission, Guess, History, path_of
 from .permission import permission
 
 _LONGEST_LOGIN = 2048

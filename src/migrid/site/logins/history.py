@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from syslog import LOG_ERR, syslog
 from types import TracebackType
@@ -31,7 +30,6 @@ T = TypeVar("T")
 FILE_NAME = "logins.db"
 _BUSY_SECONDS = 30
 _MOST_FAILURES = 100_000
-_IPV6_HOST_BITS = 64
 _SCHEMA = (
     """CREATE TABLE failures (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -93,19 +91,6 @@ class Delay(NamedTuple):
     why: str
     failures: int
     wait: float
-
-
-def network_of(address: str) -> str:
-    """What counts as one address: of IPv6 the /64, which is one customer's. Other text stands for itself."""
-    try:
-        ip = ip_address(address.strip())
-    except ValueError:
-        return address.encode(errors="backslashreplace").decode()
-    if not isinstance(ip, IPv6Address):
-        return str(ip)
-    if ip.ipv4_mapped:
-        return str(ip.ipv4_mapped)
-    return f"{IPv6Address(int(ip) >> _IPV6_HOST_BITS << _IPV6_HOST_BITS)}/{_IPV6_HOST_BITS}"
 
 
 def path_of(site: Configuration) -> Path:

@@ -6,8 +6,8 @@ from typing import NamedTuple, cast
 
 from flask import current_app, request
 
+from ...networks import network_of
 from ..configuration import Configuration
-from ..logins.history import network_of
 from .requests import Limit, Requests
 
 FROM_ONE_ADDRESS = Limit(10, 3600)

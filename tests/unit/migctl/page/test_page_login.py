@@ -13,10 +13,11 @@ from page_browser import LOGIN, PASSWORD, Browser, browser, desk_without_grids, 
 from werkzeug.test import TestResponse
 
 from migrid.migctl.page.application import build, create_app
-from migrid.migctl.page.attempts import FREE, LONGEST, MOST, Attempts, network
+from migrid.migctl.page.attempts import FREE, LONGEST, MOST, Attempts
 from migrid.migctl.page.caretaker import Caretaker
 from migrid.migctl.page.context import Desk
 from migrid.migctl.properties import Properties
+from migrid.networks import network_of
 
 INSIDE = "grid_info cannot be read"
 PAGES = ["/", "/override", "/name", "/moves", "/moves/current", "/plans/x", "/moves/grid-b/x", "/moves/grid-b/x/log"]
@@ -257,9 +258,10 @@ class TestGuessing:
         assert len(attempts._failed) == MOST
 
     def test_what_counts_as_one_address(self) -> None:
-        assert network("2001:db8:1:2:3::4") == network("2001:db8:1:2::") != network("2001:db8:1:3::")
-        assert network("192.0.2.1") != network("192.0.2.2")
-        assert network("") == ""
+        assert network_of("2001:db8:1:2:3::4") == network_of("2001:db8:1:2::") != network_of("2001:db8:1:3::")
+        assert network_of("192.0.2.1") == network_of("::ffff:192.0.2.1") != network_of("::ffff:192.0.2.2")
+        assert network_of("192.0.2.1") != network_of("192.0.2.2")
+        assert network_of("") == ""
 
 
 class TestWithoutLogin:
