@@ -27,6 +27,14 @@ def write_new(path: Path, content: bytes, mode: int, uid: int = -1, gid: int = -
         os.fsync(descriptor)
 
 
+def replace(path: Path, content: bytes, mode: int, uid: int = -1, gid: int = -1) -> None:
+    """Write a file, in place of the one that is there, with its owner and mode as `write_new` takes them: a power cut
+    leaves the old content or the new. Raises OSError."""
+    staged = path.with_name(f".{path.name}.new")
+    write_new(staged, content, mode, uid, gid)
+    staged.replace(path)
+
+
 def make_once(path: Path, content: bytes) -> bool:
     """Make a file (0600) with this content where nothing is; whoever comes first wins. Whether this call did. Raises
     OSError.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..files import write_new
+from .. import files
 from . import names, records
 from .application import Definition
 from .errors import GridError, LockedError
@@ -231,10 +231,8 @@ def here() -> State:
 def write_json(path: Path, value: Any) -> None:
     """Replace the file by `value`, a record or plain data, atomically and durably; only its owner can read it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    staged = path.with_name(f".{path.name}.new")
     text = json.dumps(records.to_data(value), indent=1, sort_keys=True)
-    write_new(staged, text.encode() + b"\n", 0o600)
-    staged.replace(path)
+    files.replace(path, text.encode() + b"\n", 0o600)
     sync(path.parent)
 
 

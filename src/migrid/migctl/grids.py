@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from ..files import write_new
+from .. import files
 from ..grid.errors import GridError, RefusedError, UnknownError
 from ..grid.owners.remote import ADVICE, RemoteService
 from ..grid.owners.service import GridFacts, Service
@@ -100,17 +100,11 @@ def connect(info: GridInfo, key: Path, directory: Path) -> dict[str, RemoteServi
     except OSError as error:
         raise MigctlError(f"{key} cannot be read: {error.strerror}. It is the private key of the owner.") from error
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _place(directory / "id_ed25519", content)
+    files.replace(directory / "id_ed25519", content, 0o600)
     known = "".join(f"{entry.name} {entry.host_key}\n" for entry in info.values())
-    _place(directory / "known_hosts", known.encode())
+    files.replace(directory / "known_hosts", known.encode(), 0o600)
     return {entry.name: RemoteService(_way(entry, directory)) for entry in info.values()}
 
 
 def _way(entry: GridEntry, directory: Path) -> Way:
     return Way(entry.name, Peer(entry.controller.host, entry.controller.port, entry.user), directory, ADVICE)
-
-
-def _place(path: Path, content: bytes) -> None:
-    staged = path.with_name(f".{path.name}.new")
-    write_new(staged, content, 0o600)
-    staged.replace(path)

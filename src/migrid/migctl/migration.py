@@ -201,9 +201,7 @@ class Migration:
         if before is None:
             lock_file.remove(self._lock)
             return
-        staged = self._lock.with_name(".lock.new")
-        files.write_new(staged, before, 0o600)
-        staged.replace(self._lock)
+        files.replace(self._lock, before, 0o600)
 
     @property
     def _lock(self) -> Path:

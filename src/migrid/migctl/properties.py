@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..files import write_new
+from .. import files
 from ..grid.sides import Action
 from .errors import PropertiesError
 
@@ -64,9 +64,7 @@ def rendered(properties: Properties) -> str:
 
 def write(path: Path, properties: Properties) -> None:
     """Replace the shell file; only its owner can read it. Raises OSError."""
-    staged = path.with_name(f".{path.name}.new")
-    write_new(staged, rendered(properties).encode(errors="surrogateescape"), 0o600)
-    staged.replace(path)
+    files.replace(path, rendered(properties).encode(errors="surrogateescape"), 0o600)
 
 
 def _quoted(value: object) -> str:

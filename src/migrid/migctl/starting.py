@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..files import locked, write_new
+from .. import files
 from ..grid.clock import Clock
 from ..grid.errors import GridError, RightError
 from ..grid.moves.report import Result
@@ -56,7 +56,7 @@ class Starting:
         """Decide, and do it, while nobody starts a move. What could not be done is done later: everything may be done
         again."""
         self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with locked(self._place):
+        with files.locked(self._place):
             try:
                 lock = lock_file.read(self._lock)
             except LockFileError as error:
@@ -98,10 +98,8 @@ class Starting:
     def _write_log(self, lock: LockFile, move: str) -> None:
         """The log of the last move, where the owner looks for it. A full volume is no reason to leave the rest."""
         text = self._grids.service(lock.target_grid).log(move)
-        staged = self._place / ".log.new"
         with suppress(OSError):
-            write_new(staged, text.encode(), 0o600)
-            staged.replace(self._place / "log")
+            files.replace(self._place / "log", text.encode(), 0o600)
 
     def _unnamed(self, lock: LockFile | None) -> tuple[str, ...]:
         named = (lock.source_grid, lock.target_grid) if lock else ()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...files import write_new
+from ... import files
 from ..errors import DefinitionError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -37,9 +37,7 @@ def environment(properties: Mapping[str, str]) -> str:
 def write(path: Path, properties: Mapping[str, str]) -> None:
     """Replace the environment file; only its owner can read it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    write_new(new, environment(properties).encode(), 0o600)
-    new.replace(path)
+    files.replace(path, environment(properties).encode(), 0o600)
 
 
 def read(path: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 from authlib.jose import JsonWebSignature, RSAKey
 from authlib.jose.errors import JoseError
 
-from ...files import locked, write_new
+from ... import files
 from ..errors import StoreError
 
 ALGORITHM = "RS256"
@@ -128,15 +128,13 @@ class Keys:
         return self._clock() + self._keep_seconds
 
     def _write(self, entries: list[dict[str, Any]]) -> None:
-        staged = self.path.with_suffix(".new")
-        write_new(staged, json.dumps({"keys": entries}).encode(), 0o600)
-        staged.replace(self.path)
+        files.replace(self.path, json.dumps({"keys": entries}).encode(), 0o600)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            with locked(self.path.parent):
+            with files.locked(self.path.parent):
                 yield
         except OSError as error:
             raise self._failure(error) from error
