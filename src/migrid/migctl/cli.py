@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..grid import units
 from ..grid.errors import GridError, InvalidNameError, OptionError
-from ..grid.moves.report import Result
+from ..grid.moves.report import GOOD
 from ..grid.sides import Action
 from ..table import table
 from . import lock_file, properties
@@ -24,7 +24,6 @@ SHELL_FILE = Path("/etc/applogic.sh")
 USAGE = 2
 INTERRUPTED = 130
 
-_GOOD = (Result.MIGRATED, Result.SNAPSHOTTED)
 _OPTIONS = {
     "cut_over": "when_ready (default), now, or a time such as 2030-05-31T02:00:00+02:00",
     "bandwidth_limit": "bytes a second, such as 10M",
@@ -96,7 +95,7 @@ def follow(migration: Migration, _: argparse.Namespace) -> int:
     if report:
         print(report.text())
     migration.settle()
-    return 0 if report and report.result in _GOOD else 1
+    return 0 if report and report.result in GOOD else 1
 
 
 def cancel(migration: Migration, _: argparse.Namespace) -> int:

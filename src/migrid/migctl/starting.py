@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import files
 from ..grid.clock import Clock
 from ..grid.errors import GridError, RightError
-from ..grid.moves.report import Result
+from ..grid.moves.report import GOOD
 from ..grid.moves.request import DestroySource
 from ..grid.owners.service import Moved
 from . import lock_file
@@ -21,8 +21,6 @@ from .lock_file import LOCK, LockFile
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 60.0
 WAITING = 2.0
-
-_DONE = (Result.MIGRATED, Result.SNAPSHOTTED)
 
 
 class Starting:
@@ -128,7 +126,7 @@ def _fate(moved: Moved | None) -> Fate:
         return Fate.NONE
     if not moved.finished or moved.report is None:
         return Fate.GOES_ON
-    return Fate.DONE if moved.report.result in _DONE else Fate.UNDONE
+    return Fate.DONE if moved.report.result in GOOD else Fate.UNDONE
 
 
 def _keeps_source(moved: Moved | None) -> bool:

@@ -14,12 +14,11 @@ from ..errors import UnknownError
 from ..moves import control, live, request
 from ..moves.migration import OPTIONS
 from ..moves.plan import Plan
-from ..moves.report import Result
+from ..moves.report import GOOD, Result
 from ..moves.request import Request
 from ..state import State, here
 from .opened import Add, add_json, print_json
 
-GOOD = (Result.MIGRATED, Result.SNAPSHOTTED)
 PATIENCE = 5.0
 HELP = {
     "target_app": "its name here; default: the same",

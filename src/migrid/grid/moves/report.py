@@ -23,6 +23,10 @@ class Result(enum.Enum):
     PLANNED = "planned"  # only the plan was asked for
 
 
+GOOD = (Result.MIGRATED, Result.SNAPSHOTTED)
+"""The ends that were asked for."""
+
+
 @dataclass(frozen=True)
 class Report:
     """The report of a move.

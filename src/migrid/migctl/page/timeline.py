@@ -10,11 +10,9 @@ from ...grid import units
 from ...grid.moves.live import News
 from ...grid.moves.phases import ITINERARIES, POINT_OF_NO_RETURN, Phase
 from ...grid.moves.progress import MoveProgress
-from ...grid.moves.report import Report, Result
+from ...grid.moves.report import GOOD, Report, Result
 from ...grid.moves.request import Request
 from ...grid.sides import Action, Forward
-
-GOOD = (Result.MIGRATED, Result.SNAPSHOTTED)
 
 _WORDS: Mapping[Phase, str] = {
     Phase.PREFLIGHT: "Asking both grids whether all is in order",
