@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_SECRET_BYTES = 32
+
 
 def write_new(path: Path, content: bytes, mode: int, uid: int = -1, gid: int = -1) -> None:
     """Write a new file, which the caller then renames over the live one, with its owner and mode, so that it survives a
@@ -50,6 +52,13 @@ def make_once(path: Path, content: bytes) -> bool:
         return False
     finally:
         staged.unlink(missing_ok=True)
+
+
+def own_secret(path: Path) -> bytes:
+    """The secret of 32 bytes in a file, made by the first process that needs it. Raises OSError."""
+    if not path.exists():
+        make_once(path, os.urandom(_SECRET_BYTES))
+    return path.read_bytes()
 
 
 @contextmanager

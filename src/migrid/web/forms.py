@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from typing import Literal
 
 from flask import request
 from werkzeug import Response
@@ -23,9 +24,12 @@ def form_token(cookie: str) -> str:
     return request.cookies.get(cookie) or secrets.token_urlsafe(_SECRET_BYTES)
 
 
-def set_cookie(response: Response, name: str, value: str) -> None:
-    """Only this host gets it back, over TLS, and no script sees it (RFC 6265bis, prefix __Host-)."""
-    response.set_cookie(name, value, secure=True, httponly=True, samesite="Lax")
+def set_cookie(
+    response: Response, name: str, value: str, max_age: int | None = None, same_site: Literal["Lax", "Strict"] = "Lax"
+) -> None:
+    """Only this host gets it back, over TLS, for so many seconds or until the browser ends, and no script sees it (RFC
+    6265bis, prefix __Host-)."""
+    response.set_cookie(name, value, max_age=max_age, secure=True, httponly=True, samesite=same_site)
 
 
 def remove_cookie(response: Response, name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -69,10 +68,7 @@ def desk() -> Desk:
 def key_of(place: Path) -> bytes:
     """The key that signs, made once; it travels with the volume. Raises OSError."""
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = place / KEY
-    if not path.exists():
-        files.make_once(path, secrets.token_hex(32).encode())
-    return path.read_bytes()
+    return files.own_secret(place / KEY)
 
 
 def signing_key(key: bytes, properties: Properties) -> bytes:

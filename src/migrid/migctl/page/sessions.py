@@ -18,10 +18,11 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug import Response
 from werkzeug.exceptions import HTTPException
 
+from ...web import forms
+
 IDLE = timedelta(minutes=30)
 LONGEST = 12 * 3600.0
 KNOWN = 90 * 86400
-FORM_FIELD = "form_token"
 FILES = ("web.static", "page.static")
 LOGIN = "login.login"
 OPEN = (LOGIN, "login.log_in")
@@ -79,7 +80,7 @@ def guard(app: Flask, asks_for_login: bool, ended: Ended) -> None:
 
     app.context_processor(
         lambda: {
-            "form_field": FORM_FIELD,
+            "form_field": forms.FORM_FIELD,
             "form_token": session.get("form", ""),
             "logged_in": g.get("logged_in", False),
         }
@@ -101,7 +102,7 @@ def visitor() -> str:
 
 def is_own_form() -> bool:
     """Whether the form that came in was made for this session."""
-    sent = request.form.get(FORM_FIELD, "").encode("utf-8", "surrogatepass")
+    sent = request.form.get(forms.FORM_FIELD, "").encode("utf-8", "surrogatepass")
     return hmac.compare_digest(str(session.get("form", "")).encode(), sent) and bool(sent)
 
 
@@ -130,7 +131,7 @@ def known_browser() -> str:
 def remember_browser(response: Response) -> None:
     """Know the browser again when it logs in the next time."""
     mark = _known().dumps(known_browser() or secrets.token_urlsafe(_TOKEN_BYTES))
-    response.set_cookie(_known_cookie(), str(mark), max_age=KNOWN, secure=True, httponly=True, samesite="Lax")
+    forms.set_cookie(response, _known_cookie(), str(mark), KNOWN)
 
 
 def _is_valid(ended: Ended) -> bool:

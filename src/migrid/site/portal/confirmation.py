@@ -15,6 +15,7 @@ from functools import wraps
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ...web.forms import set_cookie
 from ..logins import Attempt, Method, Outcome, Reason, Service
 from .account import RefusedError, has_web_password
 from .context import portal, visitor
@@ -57,7 +58,7 @@ def confirm() -> ResponseReturnValue:
     page = request.form.get("page", "")
     response = redirect(url_for(page if page in PAGES else PAGES[0]), 303)
     cookie = portal().desk.confirmation(visitor(), int(time.time()) + SECONDS)
-    response.set_cookie(COOKIE, cookie, max_age=SECONDS, secure=True, httponly=True, samesite="Strict")
+    set_cookie(response, COOKIE, cookie, SECONDS, "Strict")
     return response
 
 

@@ -11,13 +11,13 @@ from flask import Flask, current_app, g, make_response, redirect, render_templat
 from werkzeug import Response
 from werkzeug.exceptions import Forbidden
 
+from ...web.forms import FORM_FIELD, set_cookie
 from ..configuration import Configuration
 from ..homes import Home, Homes
 from ..logins import Logins, Method, Reason, second_factor
 from ..proofs import Environ
 from .visitor import COOKIE, Desk, StrangerError, Visitor
 
-FORM_FIELD = "form_token"
 FORM_HEADER = "X-Form-Token"
 OPEN = ("web.static", "portal.static")
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -94,7 +94,7 @@ def home() -> AbstractContextManager[Home]:
 def _remember(response: Response) -> Response:
     found = g.get("visitor")
     if found and found.is_new:
-        response.set_cookie(COOKIE, found.cookie, secure=True, httponly=True, samesite="Lax")
+        set_cookie(response, COOKIE, found.cookie)
     return response
 
 

@@ -13,10 +13,11 @@ from werkzeug import Request
 from werkzeug.exceptions import BadRequest, Forbidden
 from werkzeug.formparser import FormDataParser
 
+from ...web.forms import FORM_FIELD
 from ..homes import Home, Upload
 from ..serving import KEPT_APART, Answer, answer, attachment
 from .archive import archive
-from .context import FORM_FIELD, FORM_HEADER, home, visitor
+from .context import FORM_HEADER, home, visitor
 from .files import Done, back_to
 from .names import Names, split, untoken
 

@@ -12,9 +12,8 @@ import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from ...files import make_once
+from ...files import own_secret
 from .. import proofs
 from ..configuration import Configuration
 from ..errors import EntriesError, MigError
@@ -27,7 +26,7 @@ from ..store import User, UserStore
 
 COOKIE = "__Host-migrid"
 KEY_FILE = "portal_key"
-KEY_BYTES = 32
+"""The secret that cookies and forms are signed with."""
 
 
 class StrangerError(MigError):
@@ -66,7 +65,7 @@ class Desk:
         self._site = site
         self._logins = logins
         self._standing = Standing(site, logins)
-        self._key = _own_key(site.mig_system_files / KEY_FILE)
+        self._key = own_secret(site.mig_system_files / KEY_FILE)
 
     def receive(self, environ: Environ, cookie: str) -> Visitor:
         """The visitor who asks. Raises StrangerError."""
@@ -131,10 +130,3 @@ def _proof(environ: Environ) -> Proof:
     except NoProofError as error:
         reason = Reason.UNKNOWN if environ.get(proofs.METHOD) in proofs.METHODS else Reason.NOT_ALLOWED
         raise StrangerError(reason, str(error)) from error
-
-
-def _own_key(path: Path) -> bytes:
-    """The secret that cookies and forms are signed with, made by the first process that needs it."""
-    if not path.exists():
-        make_once(path, secrets.token_bytes(KEY_BYTES))
-    return path.read_bytes()
