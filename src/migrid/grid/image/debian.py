@@ -14,9 +14,6 @@ from ..docker.cli import said
 from ..errors import EngineError
 from . import layers, recipe
 
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
-DEFAULT_SECURITY_MIRROR = "http://security.debian.org/debian-security"
-
 _RECORDS = "/tmp/records"  # noqa: S108 -- in the tree of the image
 _RECORDING = (
     'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-cache show'
@@ -28,17 +25,20 @@ _COMPILING = f"python3 -m compileall -q --invalidation-mode unchecked-hash {reci
 
 @dataclass(frozen=True)
 class Mirrors:
-    """Where packages come from."""
+    """Where packages come from. Without `debian` that is what mmdebstrap takes by itself; without `security` it is the
+    directory beside that of `debian`, as the public mirrors have it."""
 
-    debian: str = DEFAULT_MIRROR
-    security: str = DEFAULT_SECURITY_MIRROR
+    debian: str = ""
+    security: str = ""
 
     def sources(self) -> tuple[str, ...]:
         """As lines of sources.list(5)."""
+        if not self.debian:
+            return ()
         return (
             f"deb {self.debian} {recipe.SUITE} main",
             f"deb {self.debian} {recipe.SUITE}-updates main",
-            f"deb {self.security} {recipe.SUITE}-security main",
+            f"deb {self.security or f'{self.debian}-security'} {recipe.SUITE}-security main",
         )
 
 
@@ -74,16 +74,16 @@ def compiling() -> list[str]:
 def mirrors_of_this_host(mirror: str = "") -> Mirrors:
     """Those that apt uses here, with another one for all but security if it is given."""
     found = mirrors(_apt_indexes())
-    return Mirrors(mirror or found.debian, found.security)
+    return Mirrors(mirror.rstrip("/") or found.debian, found.security)
 
 
 def mirrors(indexes: Iterable[str]) -> Mirrors:
-    """From the lines `LABEL|URI` that apt tells of its sources; the public ones where it has none."""
+    """From the lines `LABEL|URI` that apt tells of its sources."""
     found: dict[str, str] = {}
     for index in indexes:
         label, _, uri = index.partition("|")
         found.setdefault(label, uri.rstrip("/"))
-    return Mirrors(found.get("Debian", DEFAULT_MIRROR), found.get("Debian-Security", DEFAULT_SECURITY_MIRROR))
+    return Mirrors(found.get("Debian", ""), found.get("Debian-Security", ""))
 
 
 def _include(packages: Sequence[str]) -> str:

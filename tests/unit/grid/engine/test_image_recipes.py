@@ -34,6 +34,15 @@ def test_the_mirrors_are_those_of_the_host() -> None:
     assert debian.mirrors([]) == debian.Mirrors()
 
 
+def test_all_packages_come_from_the_mirrors_that_are_known() -> None:
+    mine, security = "http://mirror.example.org/debian", "http://sec/d"
+    both = (f"deb {mine} {recipe.SUITE} main", f"deb {mine} {recipe.SUITE}-updates main")
+    fixes = f"{recipe.SUITE}-security main"
+    assert debian.Mirrors(mine, security).sources() == (*both, f"deb {security} {fixes}")
+    assert debian.Mirrors(mine).sources() == (*both, f"deb {mine}-security {fixes}")
+    assert debian.Mirrors("", security).sources() == ()
+
+
 def test_each_image_has_a_base_of_its_own() -> None:
     bases = {wanted.base for wanted in RECIPES} | {recipe.shared_base()}
     assert len(bases) == len(RECIPES) + 1
