@@ -21,13 +21,6 @@ def grid_a(tmp_path: Path) -> State:
     return state
 
 
-@pytest.fixture(scope="session")
-def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    sshd = Sshd(tmp_path_factory.mktemp("sshd"))
-    yield sshd
-    sshd.stop()
-
-
 @pytest.fixture
 def host(tmp_path: Path, sshd: Sshd) -> Iterator[GateHost]:
     host = GateHost(tmp_path, sshd)
