@@ -155,6 +155,14 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Page:
+    """The published port, by what it is in the container of `service`, that leads to MIGCTL's page."""
+
+    service: str
+    container_port: int
+
+
+@dataclass(frozen=True)
 class Wishes:
     """What the Compose file says about moves, in `x-mig` and in labels that begin with `mig.`.
 
@@ -166,6 +174,7 @@ class Wishes:
     probe: Probe | None = None
     health_timeout: float = 120.0
     present_everywhere: tuple[str, ...] = ()
+    page: Page | None = None
 
 
 @dataclass(frozen=True)

@@ -167,6 +167,8 @@ def _check(forward: Forward) -> None:
     address, port = forward.address, forward.port
     if not _ADDRESS.fullmatch(address) or (port.host_address and not _ADDRESS.fullmatch(port.host_address)):
         raise EngineError(f"Port {port.host_port} cannot be forwarded to {address!r}: that is no address.")
+    if not 0 < forward.target_port < 1 << 16:
+        raise EngineError(f"Port {port.host_port} cannot be forwarded to port {forward.target_port}: that is none.")
     if port.protocol not in ("tcp", "udp"):
         raise EngineError(f"Port {port.host_port} cannot be forwarded: {port.protocol!r} is neither tcp nor udp.")
 

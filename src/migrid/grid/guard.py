@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from .errors import GridError, LockedError
-from .helper import is_finished, request_of, unfinished
+from .helper import dismiss, is_finished, request_of, unfinished
 from .helpers import Helpers
 from .opening import open_helpers, open_source
 from .state import State
@@ -88,7 +88,7 @@ class Guard:
         for move in self._helpers.present():
             request = request_of(self._state, move)
             if request and is_finished(self._state, move):
-                self._helpers.remove(request.target_app)
+                dismiss(self._state, move, self._helpers)
                 yield f"move {move} is over: its MigHelper is removed"
 
 

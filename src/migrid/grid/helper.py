@@ -20,12 +20,14 @@ from .clock import SystemClock
 from .errors import GridError, LockedError, UnknownError
 from .helpers import Helpers
 from .local.locking import describe
-from .moves import asking, control, journal
+from .monitoring import Monitoring
+from .moves import asking, control, journal, monitored
+from .moves.monitored import MonitorSecrets
 from .moves.move import Move
 from .moves.plan import Plan
 from .moves.report import Report
 from .moves.request import Request
-from .opening import open_helpers, open_target, peer_of, remote_source
+from .opening import open_helpers, open_monitors, open_target, peer_of, remote_source
 from .state import ETC, ROOT, State, read_json, write_json
 
 _STOPPED = 143
@@ -39,19 +41,24 @@ class Started:
     attached: bool
 
 
-def start_move(state: State, request: Request, helpers: Helpers | None = None) -> Started:
+def start_move(
+    state: State, request: Request, helpers: Helpers | None = None, secrets: MonitorSecrets | None = None
+) -> Started:
     """Let MigHelper carry out what is asked for.
 
     If that move is under way already, it is taken up: it gets the `cut_over` of this request, if there is one, and a
-    MigHelper if it has none. Raises LockedError when another move has the application's name on this grid, UnknownError
-    when the source is no peer of it.
+    MigHelper if it has none. A new one has a monitor if there are `secrets` for it.
+
+    Raises LockedError when another move has the application's name on this grid, UnknownError when the source is no
+    peer of it.
     """
     app = request.target_app
     peer_of(state, request.source_grid)
     with state.exclusive(app):
         attached = _taken_up(state, request)
-        move = attached or _new(state, request)
+        move = attached or _new(state, request, secrets)
         (helpers or open_helpers(state)).start(move, app)
+        _forget_monitors(state, app, move)
     return Started(move, attached is not None)
 
 
@@ -95,6 +102,15 @@ def unfinished(state: State) -> dict[str, Request]:
     return found
 
 
+def dismiss(state: State, move: str, helpers: Helpers) -> None:
+    """Remove the MigHelper of a move that is over, if it has one, and its monitor. It may be the one that this runs
+    in."""
+    monitored.remove(state.move_directory(move))
+    request = request_of(state, move)
+    if request and move in helpers.present():
+        helpers.remove(request.target_app)
+
+
 def check_free_for(owner: str, state: State, app: str) -> None:
     """Raises LockedError when an owner is to take the place of a move of somebody else's that brings an application of
     this name. An empty `owner` is the operator, who may."""
@@ -130,10 +146,19 @@ def _aim(request: Request) -> tuple[str, ...]:
     return (request.app, request.source_grid, request.target_grid, request.target_app, request.action.value)
 
 
-def _new(state: State, request: Request) -> str:
+def _new(state: State, request: Request, secrets: MonitorSecrets | None) -> str:
     move = names.new_move()
     write_json(state.move_directory(move) / "request.json", request)
+    if secrets:
+        monitored.leave_secrets(state.move_directory(move), secrets)
     return move
+
+
+def _forget_monitors(state: State, app: str, move: str) -> None:
+    """Those of moves whose place another one took."""
+    for other, asked in unfinished(state).items():
+        if asked.target_app == app and other != move:
+            monitored.remove(state.move_directory(other))
 
 
 def main() -> int:
@@ -142,14 +167,25 @@ def main() -> int:
     state = State(args.state, args.etc)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        run_move(state, args.move)
+        _carry_out(state, args.move)
     except GridError as error:
         print(f"MigHelper: {error}", file=sys.stderr)
         return 1
-    request = request_of(state, args.move)
-    if request:
-        open_helpers(state).remove(request.target_app)
+    dismiss(state, args.move, open_helpers(state))
     return 0
+
+
+def _carry_out(state: State, move: str) -> None:
+    """Run the move, with what shows it beside it."""
+    request = request_of(state, move)
+    if request is None:
+        raise UnknownError(f"There is no move {move} to this grid.")
+    monitoring = Monitoring(
+        state, move, request, open_monitors(state), lambda: remote_source(state, request.source_grid)
+    )
+    monitoring.start()
+    run_move(state, move)
+    monitoring.end()
 
 
 def _stop(*_: object) -> NoReturn:

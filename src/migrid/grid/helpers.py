@@ -7,6 +7,7 @@ from typing import Protocol
 from . import names
 from .docker.cli import DockerCli
 from .errors import EngineError
+from .monitors import DockerMonitors
 from .state import State
 
 MOVE_LABEL = "mig.helper"
@@ -29,7 +30,7 @@ class Helpers(Protocol):
         """Let a driver of the move run, in place of any other that brings this application."""
 
     def remove(self, target_app: str) -> None:
-        """End the driver that brings this application, if there is one."""
+        """End the driver that brings this application, if there is one, and the monitor that it left."""
 
 
 class DockerHelpers:
@@ -57,6 +58,7 @@ class DockerHelpers:
             raise
 
     def remove(self, target_app: str) -> None:
+        DockerMonitors(self._cli, self._state).remove(target_app)
         if self._cli.inspect("container", [container_name(target_app)]):
             self._cli.run("rm", "--force", container_name(target_app))
 

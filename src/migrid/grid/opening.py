@@ -12,10 +12,11 @@ from .errors import UnknownError
 from .forward import DockerForwarder
 from .helpers import DockerHelpers, Helpers
 from .hold import NftHold
-from .local.forwarding import Forwarder, NoForwarder
+from .local.forwarding import Forwarder
 from .local.holding import Hold, NoHold
 from .local.source import LocalSource
 from .local.target import LocalTarget
+from .monitors import DockerMonitors, Monitors
 from .peers.channels import Way
 from .peers.remote import RemoteSource
 from .sides import Source
@@ -38,7 +39,9 @@ def open_forwarder(state: State) -> Forwarder:
     """What lets old addresses on this grid go on answering."""
     configuration = state.configuration()
     if configuration.engine == "model":
-        return NoForwarder()
+        from .model.forwarder import ModelForwarder
+
+        return ModelForwarder(state.root / "forwards")
     return DockerForwarder(DockerCli(), configuration.helper_image)
 
 
@@ -64,6 +67,15 @@ def open_helpers(state: State) -> Helpers:
 
         return ModelHelpers(state)
     return DockerHelpers(DockerCli(), state)
+
+
+def open_monitors(state: State) -> Monitors:
+    """What lets monitors of moves to this grid answer."""
+    if state.configuration().engine == "model":
+        from .model.monitors import ModelMonitors
+
+        return ModelMonitors(state)
+    return DockerMonitors(DockerCli(), state)
 
 
 def peer_of(state: State, grid: str) -> Peer:

@@ -123,6 +123,10 @@ class Source(Protocol):
     def forward(self, app: str, move: str, forwards: Sequence[Forward]) -> None:
         """Let the old address go on answering at the ports that the application published, and at no other."""
 
+    def forward_page(self, app: str, move: str, address: str, port: int) -> None:
+        """Let the port of the application's page (`x-mig.page`) lead to the monitor of the move, until the application
+        runs here again or `forward` replaces it. Does nothing unless the move has stopped the application."""
+
     def destroy(self, app: str, move: str, target_grid: str, target_app: str) -> None:
         """Remove the application and its data, leaving the marker that says where it went (Right.GONE)."""
 

@@ -19,7 +19,7 @@ from .. import files
 from . import names, records
 from .application import Definition
 from .errors import GridError, LockedError
-from .sides import Lock, Right
+from .sides import Forward, Lock, Right
 
 ROOT = Path("/var/lib/migrid/grid")
 ETC = Path("/etc/migrid/grid")
@@ -47,8 +47,8 @@ class Owner:
 @dataclass(frozen=True)
 class Configuration:
     """What the inventory says of this grid. `app_config` has, for each application, the properties that it gets here
-    whatever its own are. `owners` are those who may move applications of theirs, by name. `engine` is `docker`, or
-    `model` for tests that need no containers."""
+    whatever its own are. `owners` are those who may move applications of theirs, by name. One of the `monitor_ports` is
+    for the monitor of each move. `engine` is `docker`, or `model` for tests that need no containers."""
 
     name: str
     address: str
@@ -56,7 +56,9 @@ class Configuration:
     peers: Mapping[str, Peer] = field(default_factory=dict)
     app_config: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     owners: Mapping[str, Owner] = field(default_factory=dict)
+    monitor_ports: str = "28500-28599"
     engine: str = "docker"
+    ssh_port: int = 22
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class RightRecord:
 
     `policies` are the restart policies, by the containers' ids, that a stop for a move took away; `ran` tells whether
     the application ran before that stop. `target_grid` and `target_app` say where it went, and `owner` whose it was.
+    `page` is what was forwarded to the monitor of the move meanwhile, which may have been replaced since.
     """
 
     right: Right = Right.HERE
@@ -75,6 +78,7 @@ class RightRecord:
     target_grid: str = ""
     target_app: str = ""
     owner: str = ""
+    page: tuple[Forward, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,10 @@ class State:
     def override_file(self, app: str) -> Path:
         """The further Compose file with what arrival needed; there only when something was."""
         return self.application_directory(app) / "override.json"
+
+    def owner_key(self, app: str) -> Path:
+        """The key that was made for the owner of an application that begins here, if one was."""
+        return self.root / "owners" / names.application(app) / "id_ed25519"
 
     def record(self, app: str) -> Record | None:
         return _read(Record, self.application_directory(app) / "record.json")
@@ -201,18 +209,25 @@ class State:
     @contextmanager
     def exclusive(self, app: str) -> Iterator[None]:
         """Wait until nobody else changes the application, and keep others out. Not for twice in one thread."""
-        with self._flock(app, fcntl.LOCK_EX):
+        with self._flock("exclusive", app, fcntl.LOCK_EX):
             yield
 
     @contextmanager
     def exclusive_now(self, app: str) -> Iterator[None]:
         """As `exclusive`, but raises LockedError at once when somebody else is at it."""
-        with self._flock(app, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with self._flock("exclusive", app, fcntl.LOCK_EX | fcntl.LOCK_NB):
             yield
 
     @contextmanager
-    def _flock(self, app: str, operation: int) -> Iterator[None]:
-        path = self.root / "exclusive" / names.application(app)
+    def forwarding(self, app: str) -> Iterator[None]:
+        """Wait until nobody else changes what is forwarded for the application. Whoever needs `exclusive` too asks for
+        that first."""
+        with self._flock("forwarding", app, fcntl.LOCK_EX):
+            yield
+
+    @contextmanager
+    def _flock(self, kind: str, app: str, operation: int) -> Iterator[None]:
+        path = self.root / kind / names.application(app)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = _locked(path, operation)
         try:

@@ -7,7 +7,7 @@
       controller: b.example.org:2222
       host_key: ssh-ed25519 AAAA…
       user: mig-grid
-      monitor: b.example.org:8443
+      monitor: monitors.b.example.org
       app_config: {SHOP_PORT: 8090}
 
 All values are text, whatever YAML takes them for.
@@ -48,14 +48,14 @@ class Address:
 
 @dataclass(frozen=True)
 class GridEntry:
-    """One grid. `controller` is its SSH service, `monitor` where its MigHelpers show how far a move is, if they do.
-    `app_config` are properties that the application gets on this grid."""
+    """One grid. `controller` is its SSH service. `monitor` is where the monitors of moves to it are reached, empty for
+    the grid's own address. `app_config` are properties that the application gets on this grid."""
 
     name: str
     controller: Address
     host_key: str
     user: str = "mig-grid"
-    monitor: Address | None = None
+    monitor: str = ""
     app_config: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -188,6 +188,13 @@ def _controller(text: str) -> Address:
     return Address(address.host, address.port or SSH_PORT)
 
 
+def _host(text: str) -> str:
+    address = _address(text)
+    if address.port:
+        raise ValueError
+    return address.host
+
+
 def _matching(pattern: re.Pattern[str]) -> Any:
     def read(text: str) -> str:
         if not pattern.fullmatch(text):
@@ -205,7 +212,7 @@ _FIELDS: Mapping[str, str] = {
     "controller": "the host name or address of the grid, and its SSH port if that is not 22: b.example.org:2222",
     "host_key": "a public key of its SSH service, as ssh-keyscan prints it without the name: ssh-ed25519 AAAA…",
     "user": "the account to log in with",
-    "monitor": "the host name or address, and the port, where its MigHelpers show how far a move is",
+    "monitor": "the host name or address where monitors of moves to it are reached, without a port",
     "app_config": "a mapping of properties to values",
 }
 _REQUIRED = ("controller", "host_key")
@@ -213,5 +220,5 @@ _READ: Mapping[str, Any] = {
     "controller": _controller,
     "host_key": _matching(_HOST_KEY),
     "user": _matching(_USER),
-    "monitor": _address,
+    "monitor": _host,
 }

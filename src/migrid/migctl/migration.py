@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from ..grid.clock import Clock
 from ..grid.errors import GridError, LockedError, OptionError, UnknownError, UnreachableError
 from ..grid.helper import Started
 from ..grid.moves.live import News
+from ..grid.moves.monitored import MonitorSecrets
 from ..grid.moves.plan import Plan
 from ..grid.owners.service import LONGEST_WAIT, GridFacts, Moved
 from ..grid.sides import Action
@@ -22,6 +24,8 @@ from .grids import Answers, Grids, Here
 from .lock_file import LOCK, LockFile
 from .properties import Mode
 from .starting import FIRST_DELAY, LONGEST_DELAY, Starting, find_move
+
+log = logging.getLogger(__name__)
 
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
@@ -47,14 +51,24 @@ class Target:
 
 
 class Migration:
-    """The moves of this application. `place` is the directory 3tera of the config volume, where the lock file is."""
+    """The moves of this application. `place` is the directory 3tera of the config volume, where the lock file is;
+    `secrets` are those of the monitors of its moves."""
 
-    def __init__(self, grids: Grids, container: str, place: Path, clock: Clock, mode: Mode = Mode.BOTH) -> None:
+    def __init__(
+        self,
+        grids: Grids,
+        container: str,
+        place: Path,
+        clock: Clock,
+        mode: Mode = Mode.BOTH,
+        secrets: Callable[[], MonitorSecrets | None] = lambda: None,
+    ) -> None:
         self._grids = grids
         self._container = container
         self._place = place
         self._clock = clock
         self._mode = mode
+        self._secrets = secrets
         self._here: Here | None = None
         self.starting = Starting(grids, container, place, clock)
 
@@ -100,7 +114,9 @@ class Migration:
             before = self._lock.read_bytes() if self._lock.exists() else None
             lock_file.write(self._lock, lock)
             try:
-                started = service.start(options, self._grids.entry(wish.grid).app_config)
+                started = service.start(
+                    options, self._grids.entry(wish.grid).app_config, self._monitor_secrets(wish.grid)
+                )
             except UnreachableError:
                 raise
             except GridError:
@@ -172,6 +188,15 @@ class Migration:
         if self._grids.entry(wish.grid).name == here.grid:
             raise OptionError(f"target_grid: the application is on {here.grid} already; choose another grid.")
         return LockFile(here.grid, here.app, wish.grid, wish.app or here.app, wish.action)
+
+    def _monitor_secrets(self, grid: str) -> MonitorSecrets | None:
+        """With the address of the monitors of a grid. A move without a monitor is better than none."""
+        try:
+            found = self._secrets()
+        except OSError as error:
+            log.warning("the move has no monitor: %s", error)
+            return None
+        return replace(found, address=self._grids.entry(grid).monitor) if found else None
 
     def _patiently(self, verb: Callable[Asked, Answer], *arguments: Asked.args, **named: Asked.kwargs) -> Answer:
         """What a grid answers, however long it does not."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from ..grid.clock import SystemClock
-from . import container, grid_info, properties
+from . import container, grid_info, properties, tls
 from .grids import Grids, connect
+from .handing_over import secrets_of
 from .migration import Migration
 
 CONFIG = Path("/mnt/config")
@@ -23,7 +25,9 @@ def opened(environment: Mapping[str, str], config: Path = CONFIG) -> Iterator[Mi
     own = container.own_id()
     services = connect(info, config / chosen.private_key_file, config / STATE / "ssh")
     try:
-        yield Migration(Grids(info, services), own, config / STATE, SystemClock(), chosen.mode)
+        place = config / STATE
+        secrets = partial(secrets_of, place, chosen, tls.pair(config, place))
+        yield Migration(Grids(info, services), own, place, SystemClock(), chosen.mode, secrets)
     finally:
         for service in services.values():
             service.close()

@@ -27,7 +27,7 @@ class Mode(enum.Enum):
 @dataclass(frozen=True)
 class Properties:
     """The properties. Without a `username` nobody logs in, and who comes may only look unless `allow_anonymous`. The
-    files are names on the config volume."""
+    files are names on the config volume. With `proxy_protocol` connections begin with who the client is."""
 
     username: str = ""
     password: str = field(default="", repr=False)
@@ -36,6 +36,16 @@ class Properties:
     private_key_file: str = "private_key"
     grid_info_file: str = "grid_info"
     allow_anonymous: bool = False
+    proxy_protocol: bool = False
+
+    @property
+    def asks_for_login(self) -> bool:
+        return bool(self.username)
+
+    @property
+    def may_act(self) -> bool:
+        """Whether visitors of the page may do more than look, once they are in."""
+        return self.asks_for_login or self.allow_anonymous
 
 
 def read(environment: Mapping[str, str]) -> Properties:
@@ -100,4 +110,5 @@ _PROPERTIES: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "private_key_file": (_file, _NAME),
     "grid_info_file": (_file, _NAME),
     "allow_anonymous": (_yes, "true or false"),
+    "proxy_protocol": (_yes, "true or false"),
 }

@@ -263,6 +263,7 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "webdavs_timeout": _count,
     "grid_address": kinds.address,
     "grid_ssh_port": kinds.port,
+    "grid_monitor_ports": kinds.port_range,
 }
 
 

@@ -12,6 +12,7 @@ from model_grid import ModelGrid
 from owned_grids import OwnedGrids, Pipe, finished
 
 from migrid.grid.clock import SystemClock
+from migrid.grid.moves.monitored import MonitorSecrets
 from migrid.grid.owners.remote import ADVICE, RemoteService
 from migrid.grid.owners.service import Moved
 from migrid.grid.state import Peer
@@ -61,16 +62,24 @@ def inside(
     mode: Mode = Mode.BOTH,
     app_config: Mapping[str, str] | None = None,
     container: str = "",
+    secrets: MonitorSecrets | None = None,
 ) -> Inside:
     """MIGCTL as a new process of the application would find everything. Other `services` may be put in their place."""
     info = {
-        each.name: GridEntry(each.name, Address(f"{each.name}.example.org", 22), HOST_KEY, app_config=app_config or {})
+        each.name: GridEntry(
+            each.name,
+            Address(f"{each.name}.example.org", 22),
+            HOST_KEY,
+            monitor="127.0.0.1",
+            app_config=app_config or {},
+        )
         for each in (grids.a, grids.b)
     }
     services: dict[str, Any] = {each.name: grids.service(each) for each in (grids.a, grids.b)}
     place = grid.engine().place(f"{app}_store") / "3tera"
     own = container or grids.container(grid, app)
-    return Inside(Migration(Grids(info, services), own, place, clock or SystemClock(), mode), place, services)
+    migration = Migration(Grids(info, services), own, place, clock or SystemClock(), mode, lambda: secrets)
+    return Inside(migration, place, services)
 
 
 def dead_service(grids: OwnedGrids, name: str) -> RemoteService:

@@ -23,7 +23,7 @@ grid-b:
   controller: b.example.org:2222
   host_key: {KEY}
   user: movers
-  monitor: "[2001:db8::1]:8443"
+  monitor: "[2001:db8::1]"
   app_config:
     SHOP_PORT: 8090
     SHOP_OPEN: NO
@@ -47,9 +47,7 @@ def test_a_good_file() -> None:
     given = {"SHOP_PORT": "8090", "SHOP_OPEN": "NO", "SHOP_NAME": '"Ø" $x', "SHOP_NOTE": ""}
     assert parse(GOOD.encode(), "grid_info") == {
         "grid-a": GridEntry("grid-a", Address("192.0.2.11", 22), KEY),
-        "grid-b": GridEntry(
-            "grid-b", Address("b.example.org", 2222), KEY, "movers", Address("2001:db8::1", 8443), given
-        ),
+        "grid-b": GridEntry("grid-b", Address("b.example.org", 2222), KEY, "movers", "2001:db8::1", given),
     }
 
 
@@ -76,6 +74,10 @@ def test_an_empty_file_is_an_error(text: str) -> None:
         (entry(host_key=f'"{KEY}\\n* {KEY}"'), ["host_key"]),
         (entry(user="root;id"), ["user: 'root;id' is not accepted; give the account"]),
         (entry(monitor=":80"), ["monitor: ':80' is not accepted"]),
+        (
+            entry(monitor="b.example.org:8443"),
+            ["monitor: 'b.example.org:8443' is not accepted"],
+        ),
         (entry(app_config="[x]"), ["app_config: this is not a mapping of properties to values"]),
         (entry(app_config="{A B: hidden}"), ["app_config: 'A B' cannot name a property"]),
         (entry(app_config="{A: [hidden]}"), ["app_config: The property A is a list; give text or a number."]),

@@ -24,12 +24,14 @@ GIVEN = {
     "private_key_file": "key",
     "grid_info_file": "grids.yml",
     "allow_anonymous": "false",
+    "proxy_protocol": "true",
     "PATH": "/bin",
 }
 
 
 def test_properties_of_the_environment() -> None:
-    assert properties.read(GIVEN) == Properties("ada", GIVEN["password"], Mode.SNAPSHOT, 8443, "key", "grids.yml")
+    expected = Properties("ada", GIVEN["password"], Mode.SNAPSHOT, 8443, "key", "grids.yml", proxy_protocol=True)
+    assert properties.read(GIVEN) == expected
     assert properties.read({}) == properties.read(dict.fromkeys(GIVEN, "")) == Properties()
 
 

@@ -7,10 +7,17 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..application import Hook, HookPoint, Probe, Wishes
+from ..application import Hook, HookPoint, Page, Probe, Wishes
 from ..errors import DefinitionError
 
 LABEL = "mig."
+REREADS = "mig.rereads_files"
+"""The label of a service that notices by itself when a mounted file changes; others get a new container then."""
+PAGE = "mig.page"
+"""The label of the service that publishes the page of MIGCTL, with its port there."""
+
+_NO_HOOKS = (REREADS, PAGE)
+_KEYS = ("hooks", "probe", "page", "health_timeout", "present_everywhere")
 _POINTS = tuple(point.value for point in HookPoint)
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII)
 _WORDS = {True: ("true", "yes", "on", "1"), False: ("false", "no", "off", "0")}
@@ -18,15 +25,22 @@ _WORDS = {True: ("true", "yes", "on", "1"), False: ("false", "no", "off", "0")}
 
 def wishes(model: Mapping[str, Any]) -> Wishes:
     """The wishes in what Compose made of a definition. Raises DefinitionError, which names the key."""
-    given = _mapping("x-mig", model.get("x-mig") or {}, ("hooks", "probe", "health_timeout", "present_everywhere"))
+    given = _mapping("x-mig", model.get("x-mig") or {}, _KEYS)
     services = model.get("services") or {}
     default = Wishes()
     return Wishes(
         hooks=(*_label_hooks(services), *_hooks(given.get("hooks") or {}, services)),
         probe=_probe(given["probe"], services) if given.get("probe") else None,
+        page=_page(given["page"], services) if given.get("page") else _label_page(services),
         health_timeout=seconds("x-mig.health_timeout", given.get("health_timeout", default.health_timeout)),
         present_everywhere=_texts("x-mig.present_everywhere", given.get("present_everywhere") or ()),
     )
+
+
+def rereading(model: Mapping[str, Any]) -> set[str]:
+    """The services that need no new container when a file changes that is mounted into them."""
+    labels = {name: settings.get("labels") or {} for name, settings in (model.get("services") or {}).items()}
+    return {name for name, given in labels.items() if REREADS in given and _flag(f"{name}: {REREADS}", given[REREADS])}
 
 
 def seconds(key: str, value: object) -> float:
@@ -42,7 +56,7 @@ def seconds(key: str, value: object) -> float:
 def _label_hooks(services: Mapping[str, Any]) -> Iterator[Hook]:
     for service, settings in sorted(services.items()):
         for label, value in sorted((settings.get("labels") or {}).items()):
-            if label.startswith(LABEL):
+            if label.startswith(LABEL) and label not in _NO_HOOKS:
                 key = f"services.{service}.labels: {label}"
                 point = _point(key, label.removeprefix(LABEL), LABEL)
                 yield Hook(point, service, _command(key, value))
@@ -70,12 +84,30 @@ def _hook(key: str, point: HookPoint, entry: object, services: Mapping[str, Any]
 
 def _probe(entry: object, services: Mapping[str, Any]) -> Probe:
     given = _mapping("x-mig.probe", entry, ("service", "port", "path"))
-    port, path = str(given.get("port", "")), given.get("path") or ""
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise DefinitionError(f"x-mig.probe.port is {given.get('port')!r}; accepted is the port in the container.")
+    port, path = _port("x-mig.probe.port", given.get("port")), given.get("path") or ""
     if not isinstance(path, str) or (path and not path.startswith("/")):
         raise DefinitionError(f"x-mig.probe.path is {path!r}; accepted is a path of HTTP, as /health.")
-    return Probe(_service("x-mig.probe", given.get("service"), services), int(port), path)
+    return Probe(_service("x-mig.probe", given.get("service"), services), port, path)
+
+
+def _page(entry: object, services: Mapping[str, Any]) -> Page:
+    given = _mapping("x-mig.page", entry, ("service", "port"))
+    return Page(_service("x-mig.page", given.get("service"), services), _port("x-mig.page.port", given.get("port")))
+
+
+def _label_page(services: Mapping[str, Any]) -> Page | None:
+    labels = {service: settings.get("labels") or {} for service, settings in services.items()}
+    ports = {service: given[PAGE] for service, given in sorted(labels.items()) if PAGE in given}
+    if len(ports) > 1:
+        raise DefinitionError(f"The label {PAGE} is at the services {', '.join(ports)}; accepted is one of them.")
+    return next((Page(name, _port(f"services.{name}.labels: {PAGE}", port)) for name, port in ports.items()), None)
+
+
+def _port(key: str, value: object) -> int:
+    text = str(value)
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise DefinitionError(f"{key} is {value!r}; accepted is the port in the container.")
+    return int(text)
 
 
 def _mapping(key: str, value: object, accepted: Sequence[str]) -> Mapping[str, Any]:

@@ -68,6 +68,8 @@ MIGHELPER = Recipe(
         "nftables",
         "nginx",
         "openssh-client",
+        "python3-cheroot",
+        "python3-flask",
         "python3-xxhash",
     ),
     ("python3", "-m", "migrid.grid.helper"),

@@ -24,7 +24,8 @@ def suspend(right: RightRecord, move: str, policies: Mapping[str, str], ran: boo
         return right
     if right.right is not Right.HERE:
         raise RightError(f"The right to run is {right.right.value}, by move {right.move}; it cannot be suspended.")
-    return RightRecord(Right.SUSPENDED, move, policies={**policies, **right.policies}, ran=ran or right.ran)
+    owed = {**policies, **right.policies}
+    return RightRecord(Right.SUSPENDED, move, policies=owed, ran=ran or right.ran, page=right.page)
 
 
 def keep(right: RightRecord, move: str, until: float) -> RightRecord:
@@ -60,6 +61,11 @@ def leave(right: RightRecord, move: str) -> RightRecord:
 def has_lapsed(right: RightRecord, now: float) -> bool:
     """Whether the application is to run here again because the move is not heard of any more."""
     return right.right is Right.SUSPENDED and right.lease_until < now
+
+
+def stopped_by(right: RightRecord, move: str) -> bool:
+    """Whether the move stopped the application, which ran, and it has not been started here again."""
+    return right.move == move and right.right in (Right.SUSPENDED, Right.RELEASED) and right.ran
 
 
 def owes(right: RightRecord) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import BinaryIO
 
 from .. import names
-from ..application import Application, HookPoint, Tree
+from ..application import Application, HookPoint, Port, Tree
 from ..clock import Clock, SystemClock
+from ..compose.wishes import wishes
 from ..engine import Engine
 from ..errors import EngineError, GridError, HookError, LockedError, RightError
 from ..peers.channels import pair
@@ -62,8 +63,9 @@ class LocalSource:
             self._end_lapsed_plan(app)
             _check_not_gone(app, self._state.right(app))
             definition = describing.definition(self._engine, self._state, app)
-            if take_lock(self._state, app, lock):
-                self._take_back_from_others(app, lock.move)
+            before = self._state.lock(app)
+            if take_lock(self._state, app, lock) and before:
+                self._take_back_from(app, before.move)
             if self._state.record(app) is None:
                 self._state.write_record(describing.borrowed(app, definition))
 
@@ -167,7 +169,21 @@ class LocalSource:
         with self._state.exclusive(app):
             check_lock(self._state, app, move)
             published = {port for container in self._engine.containers(app) for port in container.ports}
-            self._forwarder.start(app, [forward for forward in forwards if forward.port in published])
+            with self._state.forwarding(app):
+                self._forwarder.start(app, [forward for forward in forwards if forward.port in published])
+
+    def forward_page(self, app: str, move: str, address: str, port: int) -> None:
+        """Whoever changes the right to run need not wait for the start of the forwarder, which takes a second."""
+        check_lock(self._state, app, move)
+        forwards = tuple(Forward(published, address, port) for published in self._page(app))
+        with ExitStack() as starting:
+            with self._state.exclusive(app):
+                check_lock(self._state, app, move)
+                if not self._may_forward_page(app, move, forwards):
+                    return
+                self._state.write_right(app, replace(self._state.right(app), page=forwards))
+                starting.enter_context(self._state.forwarding(app))
+            self._forwarder.start(app, forwards)
 
     def destroy(self, app: str, move: str, target_grid: str, target_app: str) -> None:
         with self._state.exclusive(app):
@@ -191,6 +207,29 @@ class LocalSource:
         self._state.write_right(app, right)
         self._state.leave_marker(app)
         (self._state.application_directory(app) / _TREES).unlink(missing_ok=True)
+
+    def _page(self, app: str) -> list[Port]:
+        """The published ports that lead to the page of the application."""
+        page = wishes(self._engine.resolve(describing.definition(self._engine, self._state, app))).page
+        ports = (port for container in self._engine.containers(app) for port in container.ports)
+        wanted = (page.service, page.container_port, "tcp") if page else ()
+        return [port for port in ports if (port.service, port.container_port, port.protocol) == wanted]
+
+    def _may_forward_page(self, app: str, move: str, forwards: Sequence[Forward]) -> bool:
+        """Whether nothing else is forwarded. What an earlier monitor of the move got is ended."""
+        right = self._state.right(app)
+        if not forwards or not rights.stopped_by(right, move):
+            return False
+        if right.page != forwards:
+            self._end_page(app, right)
+        return self._forwarder.forwards(app) in ((), forwards)
+
+    def _end_page(self, app: str, right: RightRecord) -> None:
+        """End what leads to a monitor, unless something else has taken its place."""
+        if right.page:
+            with self._state.forwarding(app):
+                if self._forwarder.forwards(app) == right.page:
+                    self._forwarder.end(app)
 
     def _suspend(self, app: str, move: str, lease: float) -> bool:
         """Take the right away; whether there is something to stop. It is written first: what is stopped without it
@@ -216,6 +255,7 @@ class LocalSource:
         present = {container.id for container in self._engine.containers(app)}
         given_back = {key: policy for key, policy in right.policies.items() if key in present}
         self._engine.set_restart_policies(given_back)
+        self._end_page(app, right)
         if right.ran:
             self._engine.start(describing.definition(self._engine, self._state, app))
         self._state.write_right(app, RightRecord(Right.HERE, right.move))
@@ -260,11 +300,11 @@ class LocalSource:
         with suppress(HookError):
             self.run_hooks(app, lock.move, HookPoint.POST_RESUME, environment)
 
-    def _take_back_from_others(self, app: str, move: str) -> None:
-        """The lock of another move was overridden: the right that it took comes back."""
+    def _take_back_from(self, app: str, move: str) -> None:
+        """The lock of another move was overridden: its mover ends, and the right that it took comes back."""
+        self._engine.remove_mover(move)
         right = self._state.right(app)
-        if right.move != move and right.right is Right.SUSPENDED:
-            self._engine.remove_mover(right.move)
+        if right.move == move and right.right is Right.SUSPENDED:
             self._resume(app)
 
     def _trees(self, app: str) -> tuple[Tree, ...]:
@@ -288,8 +328,9 @@ class LocalSource:
         if move:
             self._engine.remove_mover(move)
         right, record = self._state.right(app), self._state.record(app)
+        self._end_page(app, right)
         if right.right in (Right.RELEASED, Right.GONE):
-            self._state.write_right(app, replace(right, right=Right.GONE))
+            self._state.write_right(app, replace(right, right=Right.GONE, page=()))
         else:
             self._state.clear_right(app)
             if record and not record.managed:

@@ -11,8 +11,10 @@ from pathlib import Path
 from ..errors import CancelledError, RefusedError
 from ..sides import Action
 from ..state import write_json
-from . import journal, request
+from . import journal, monitored, request
 from .phases import POINT_OF_NO_RETURN
+
+_CANCEL = "cancel"
 
 
 class Control:
@@ -29,7 +31,7 @@ class Control:
 
     @property
     def was_cancelled(self) -> bool:
-        return (self._directory / "cancel").exists()
+        return any((place / _CANCEL).exists() for place in (self._directory, self._directory / monitored.OWN))
 
     @property
     def cut_over_at(self) -> float | None:
@@ -42,6 +44,22 @@ class Control:
 
 def cancel(directory: Path, action: Action) -> None:
     """Ask the driver to turn back. Raises RefusedError when the move is over, or past its point of no return."""
+    _check_may_cancel(directory, action)
+    write_json(directory / _CANCEL, True)
+
+
+def cancel_from_monitor(directory: Path, action: Action) -> None:
+    """As `cancel`, in the monitor's own directory."""
+    _check_may_cancel(directory, action)
+    write_json(directory / monitored.OWN / _CANCEL, True)
+
+
+def cut_over(directory: Path, value: object) -> None:
+    """Let the application stop at another time than the one asked for first. Raises OptionError."""
+    write_json(directory / "cut_over", request.cut_over(value))
+
+
+def _check_may_cancel(directory: Path, action: Action) -> None:
     position = journal.position(directory / "journal.jsonl")
     if position.finished:
         raise RefusedError(f"Move {directory.name} is over; there is nothing to cancel.")
@@ -50,9 +68,3 @@ def cancel(directory: Path, action: Action) -> None:
             f"Move {directory.name} cannot be cancelled any more: what it was to bring to the target is there and in"
             " order. It goes on to its end; move the application back if it is not to stay."
         )
-    write_json(directory / "cancel", True)
-
-
-def cut_over(directory: Path, value: object) -> None:
-    """Let the application stop at another time than the one asked for first. Raises OptionError."""
-    write_json(directory / "cut_over", request.cut_over(value))

@@ -10,7 +10,7 @@ from ..clock import Clock
 from ..errors import UnknownError
 from ..helper import request_of
 from ..state import State
-from . import progress, report
+from . import monitored, progress, report
 from .phases import Phase
 from .progress import MoveProgress
 from .report import Report
@@ -22,12 +22,14 @@ _BEFORE_THE_STOP = (Phase.PRECOPY, Phase.STOP)
 
 @dataclass(frozen=True)
 class News:
-    """How far a move is. `since` is what to ask with next; there is a `report` when nothing more will come."""
+    """How far a move is. `since` is what to ask with next; there is a `report` when nothing more will come. Its
+    `monitor` answers at this HOST:PORT, if it has one."""
 
     move: str
     progress: MoveProgress | None
     report: Report | None
     since: float
+    monitor: str = ""
 
     @property
     def finished(self) -> bool:
@@ -49,7 +51,7 @@ def news(state: State, move: str, since: float, wait: float, clock: Clock) -> Ne
     while True:
         now, ended = progress.read(directory), report.read(directory)
         moment = now.time if now else 0.0
-        found = News(move, now, ended, moment)
+        found = News(move, now, ended, moment, monitored.place_of(directory))
         if found.finished or moment > since or clock.time() >= deadline:
             return found
         clock.sleep(POLL)

@@ -141,8 +141,9 @@ class Steps:
         run.at_target.ask(run.target.let_in, run.target_app, run.move)
         run.journal.note(let_in_at=run.clock.time())
         forwards = run.at_target.ask(run.target.forwards, run.target_app, run.known.application.ports)
-        if forwards:
+        if forwards or run.known.application.wishes.page:
             run.at_source.ask(run.source.forward, run.app, run.move, forwards)
+        if forwards:
             run.journal.note(forwards=forwards, handed_over_at=run.clock.time())
         try:
             self._hooks_at_target(HookPoint.HAND_OVER)

@@ -15,16 +15,17 @@ from ..errors import GridError, LockedError, OptionError, RightError, UnknownErr
 from ..helper import Started
 from ..local import describing
 from ..local.owning import check_owner, owner_of
-from ..moves import control, live, report, request
+from ..moves import control, live, request
 from ..moves.live import News
+from ..moves.monitored import MonitorSecrets
 from ..moves.plan import Plan
 from ..moves.request import Request
 from ..opening import open_engine, open_helpers, open_source, remote_source
 from ..sides import Right
 from ..state import State
+from . import telling
 from .service import LONGEST_WAIT, GridFacts, Moved
 
-_LOG_BYTES = 1 << 20
 _MOVES = 100
 
 
@@ -63,10 +64,12 @@ class LocalService:
 
     def plan(self, options: Mapping[str, str], app_config: Mapping[str, str]) -> Plan:
         made = helper.make_plan(self._state, self._checked(options, app_config))
-        return replace(made, request=_without_values(made.request))
+        return replace(made, request=telling.without_values(made.request))
 
-    def start(self, options: Mapping[str, str], app_config: Mapping[str, str]) -> Started:
-        return helper.start_move(self._state, self._checked(options, app_config))
+    def start(
+        self, options: Mapping[str, str], app_config: Mapping[str, str], monitor: MonitorSecrets | None = None
+    ) -> Started:
+        return helper.start_move(self._state, self._checked(options, app_config), secrets=monitor)
 
     def news(self, move: str, since: float, wait: float) -> News:
         self._asked_of(move)
@@ -83,17 +86,14 @@ class LocalService:
 
     def log(self, move: str) -> str:
         self._asked_of(move)
-        path = self._state.move_directory(move) / "log"
-        return path.read_bytes()[-_LOG_BYTES:].decode(errors="replace") if path.exists() else ""
+        return telling.log(self._state, move)
 
     def dismiss(self, move: str) -> None:
         app = self._asked_of(move).target_app
         with self._state.exclusive(app):
             if not helper.is_finished(self._state, move):
                 raise LockedError(f"Move {move} is not over; cancel it, or wait for its end.")
-            helpers = open_helpers(self._state)
-            if move in helpers.present():
-                helpers.remove(app)
+            helper.dismiss(self._state, move, open_helpers(self._state))
 
     def destroy_left(self, app: str, move: str) -> None:
         check_owner(open_source(self._state), names.application(app), self._owner)
@@ -159,9 +159,4 @@ class LocalService:
         for move in self._state.moves():
             with suppress(GridError):
                 asked = self._asked_of(move)
-                directory, finished = self._state.move_directory(move), helper.is_finished(self._state, move)
-                yield Moved(move, _without_values(asked), finished, report.read(directory))
-
-
-def _without_values(asked: Request) -> Request:
-    return replace(asked, app_config={})
+                yield telling.moved(self._state, move, asked)

@@ -7,6 +7,7 @@ from typing import cast
 
 from ..helper import Started
 from ..moves.live import News
+from ..moves.monitored import MonitorSecrets
 from ..moves.plan import Plan
 from ..peers.channels import Advice, Way
 from ..peers.connections import Connections
@@ -44,8 +45,10 @@ class RemoteService:
     def plan(self, options: Mapping[str, str], app_config: Mapping[str, str]) -> Plan:
         return cast(Plan, self._verbs.ask("plan", options=options, app_config=app_config))
 
-    def start(self, options: Mapping[str, str], app_config: Mapping[str, str]) -> Started:
-        return cast(Started, self._verbs.ask("start", options=options, app_config=app_config))
+    def start(
+        self, options: Mapping[str, str], app_config: Mapping[str, str], monitor: MonitorSecrets | None = None
+    ) -> Started:
+        return cast(Started, self._verbs.ask("start", options=options, app_config=app_config, monitor=monitor))
 
     def news(self, move: str, since: float, wait: float) -> News:
         return cast(News, self._verbs.ask("news", move=move, since=since, wait=wait))

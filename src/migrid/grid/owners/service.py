@@ -12,6 +12,7 @@ from typing import Protocol
 
 from ..helper import Started
 from ..moves.live import News
+from ..moves.monitored import MonitorSecrets
 from ..moves.plan import Plan
 from ..moves.report import Report
 from ..moves.request import Request
@@ -60,8 +61,11 @@ class Service(Protocol):
     def plan(self, options: Mapping[str, str], app_config: Mapping[str, str]) -> Plan:
         """What a move to this grid would do. Raises OptionError, RightError, LockedError."""
 
-    def start(self, options: Mapping[str, str], app_config: Mapping[str, str]) -> Started:
-        """Move an application of the owner's here, with these properties over its own, or take up the same move.
+    def start(
+        self, options: Mapping[str, str], app_config: Mapping[str, str], monitor: MonitorSecrets | None = None
+    ) -> Started:
+        """Move an application of the owner's here, with these properties over its own, or take up the same move. A new
+        one has a monitor if it is given the secrets for one.
 
         Raises OptionError, LockedError, RightError when the application or a property is not for the owner to give.
         """

@@ -91,6 +91,9 @@ class RemoteSource:
     def forward(self, app: str, move: str, forwards: Sequence[Forward]) -> None:
         self._verbs.ask("forward", app=app, move=move, forwards=forwards)
 
+    def forward_page(self, app: str, move: str, address: str, port: int) -> None:
+        self._verbs.ask("forward_page", app=app, move=move, address=address, port=port)
+
     def destroy(self, app: str, move: str, target_grid: str, target_app: str) -> None:
         self._verbs.ask("destroy", app=app, move=move, target_grid=target_grid, target_app=target_app)
 

@@ -7,20 +7,18 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from flask import Blueprint, Flask, make_response, render_template
+from flask import Flask, make_response, render_template
 from werkzeug import Response
 from werkzeug.exceptions import BadRequest
 
-from ... import web
-from ...grid import units
 from ...grid.errors import GridError, InvalidNameError, OptionError, UnknownError, UnreachableError
 from .. import properties
 from ..migration import Migration
 from ..opening import CONFIG, STATE, opened
-from . import choose, login, moves, plans, sessions
-from .context import Desk, key_of, signing_key
+from . import choose, history, login, moves, plans, sessions, showing
+from .context import Desk
+from .keys import key_of, signing_key
 
-MOST_BYTES = 64 * 1024
 _STATUS = {UnknownError: 404, InvalidNameError: 404, OptionError: 400, UnreachableError: 503}
 
 
@@ -34,18 +32,12 @@ def create_app(config: Path = CONFIG) -> Flask:
 def build(desk: Desk) -> Flask:
     """The page of an application. Raises OSError when the config volume cannot be used."""
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
-    app.extensions["desk"] = desk
-    web.furnish(app, web.Frame("MIGCTL", scripted=True))
-    sessions.configure(app, signing_key(key_of(desk.place), desk.properties))
-    sessions.guard(app, desk.asks_for_login, desk.ended)
-    app.register_blueprint(Blueprint("page", __name__, static_folder="static"), url_prefix="/page")
-    for part in (choose, login, plans, moves):
+    showing.furnish(app, desk, signing_key(key_of(desk.place), desk.properties))
+    sessions.guard(app, desk.asks_for_login, desk.ended, sessions.to_login)
+    for part in (choose, login, plans, history, moves):
         app.register_blueprint(part.routes)
     app.register_error_handler(GridError, _problem)
     app.register_error_handler(BadRequest, _bad_request)
-    app.jinja_env.filters.update(size=units.size, seconds=units.seconds)
-    app.jinja_env.globals["desk"] = desk
     return app
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +10,6 @@ from typing import cast
 
 from flask import current_app
 
-from ... import files
 from ..errors import LockFileError
 from ..migration import Migration
 from ..properties import Properties
@@ -20,9 +17,7 @@ from .attempts import Attempts
 from .caretaker import Caretaker
 from .offers import Found, Offers
 from .sessions import Ended
-
-KEY = "page_key"
-MOST_STREAMS = 12
+from .showing import new_streams
 
 
 @dataclass
@@ -36,7 +31,7 @@ class Desk:
     attempts: Attempts = field(default_factory=Attempts)
     offers: Offers = field(default_factory=Offers)
     ended: Ended = field(default_factory=Ended)
-    streams: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_STREAMS))
+    streams: threading.BoundedSemaphore = field(default_factory=new_streams)
     starting: threading.Lock = field(default_factory=threading.Lock)
     caretaker: Caretaker = field(init=False)
 
@@ -45,12 +40,11 @@ class Desk:
 
     @property
     def asks_for_login(self) -> bool:
-        return bool(self.properties.username)
+        return self.properties.asks_for_login
 
     @property
     def may_act(self) -> bool:
-        """Whether visitors may do more than look, once they are in."""
-        return self.asks_for_login or self.properties.allow_anonymous
+        return self.properties.may_act
 
     def found(self) -> Found:
         """The lock file, in whatever state it is."""
@@ -63,15 +57,3 @@ class Desk:
 def desk() -> Desk:
     """The desk of the application that answers."""
     return cast(Desk, current_app.extensions["desk"])
-
-
-def key_of(place: Path) -> bytes:
-    """The key that signs, made once; it travels with the volume. Raises OSError."""
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return files.own_secret(place / KEY)
-
-
-def signing_key(key: bytes, properties: Properties) -> bytes:
-    """The key of the sessions: another login or password ends them all."""
-    login = f"{properties.username}\0{properties.password}".encode("utf-8", "surrogatepass")
-    return hmac.digest(key, login, hashlib.sha256)

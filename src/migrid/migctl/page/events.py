@@ -1,6 +1,7 @@
 """A move as server-sent events (HTML Living Standard, section 9.2).
 
 Each event holds all there is to show, so that a browser may miss some: `timeline` is HTML, `status` and `log` are text.
+`way` leads into the monitor of the move, if it has one.
 The log is left out as long as it is the one that the browser has; the id of an event says which one that is.
 """
 
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from ...grid.errors import GridError
 from ...grid.owners.service import Moved
-from ..migration import Migration
+from .showing import Moves
 from .timeline import shown
 
 SECONDS = 60.0
@@ -22,7 +23,12 @@ WAIT = 10.0
 RETRY_MILLISECONDS = 2000
 LOG_LINES = 400
 
-Draw = Callable[..., str]
+
+class Drawing(NamedTuple):
+    """What makes HTML of a move as it is `shown`, and a way into its monitor out of where that answers."""
+
+    timeline: Callable[..., str]
+    way: Callable[[str], str]
 
 
 class Known(NamedTuple):
@@ -35,8 +41,8 @@ class Known(NamedTuple):
         return f"{self.since!r}/{self.log}"
 
 
-def stream(migration: Migration, found: Moved, draw: Draw, last_id: str) -> Iterator[str]:
-    """The events of a move after the one with this id; `draw` makes HTML of it."""
+def stream(migration: Moves, found: Moved, draw: Drawing, last_id: str) -> Iterator[str]:
+    """The events of a move after the one with this id."""
     asked, known = found.request, _read(last_id)
     yield f"retry: {RETRY_MILLISECONDS}\n\n"
     until = time.monotonic() + SECONDS
@@ -50,8 +56,9 @@ def stream(migration: Migration, found: Moved, draw: Draw, last_id: str) -> Iter
         now, checksum = shown(asked, news), zlib.crc32(log.encode(errors="replace"))
         data = {
             "status": now.status,
-            "timeline": draw(now=now),
+            "timeline": draw.timeline(now=now),
             "may_cancel": now.may_cancel,
+            "way": draw.way(now.monitor),
         }
         if checksum != known.log:
             data["log"] = log

@@ -11,6 +11,7 @@ import hmac
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from flask import Flask, abort, current_app, g, redirect, request, session, url_for
@@ -25,7 +26,7 @@ LONGEST = 12 * 3600.0
 KNOWN = 90 * 86400
 FILES = ("web.static", "page.static")
 LOGIN = "login.login"
-OPEN = (LOGIN, "login.log_in")
+OPEN = (LOGIN, "login.log_in", "enter.enter")
 HOME = "choose.home"
 _TOKEN_BYTES = 24
 
@@ -60,8 +61,9 @@ def configure(app: Flask, key: bytes) -> None:
     )
 
 
-def guard(app: Flask, asks_for_login: bool, ended: Ended) -> None:
-    """Let only who has logged in to the pages, and only forms of this page change something."""
+def guard(app: Flask, asks_for_login: bool, ended: Ended, turn_away: Callable[[], Response]) -> None:
+    """Let only who has logged in to the pages, and only forms of this page change something. Others get the answer of
+    `turn_away`."""
 
     @app.before_request
     def receive() -> Response | None:
@@ -73,7 +75,7 @@ def guard(app: Flask, asks_for_login: bool, ended: Ended) -> None:
         if request.endpoint in OPEN:
             return None
         if asks_for_login and not g.logged_in:
-            return to_login()
+            return turn_away()
         if request.method == "POST" and not is_own_form():
             abort(400, "This form was not made by this page, or is too old. Nothing was changed. Open the page again.")
         return None

@@ -81,12 +81,13 @@ class Lane:
 
 @dataclass(frozen=True)
 class Shown:
-    """A move as the page shows it."""
+    """A move as the page shows it. Its `monitor` answers at this HOST:PORT, if it has one."""
 
     request: Request
     progress: MoveProgress | None
     report: Report | None
     finished: bool
+    monitor: str = ""
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -174,7 +175,7 @@ class Shown:
 
 def shown(request: Request, news: News) -> Shown:
     """What there is to show of a move, from its news."""
-    return Shown(request, news.progress, news.report, news.finished)
+    return Shown(request, news.progress, news.report, news.finished, "" if news.finished else news.monitor)
 
 
 def ended(report: Report) -> str:

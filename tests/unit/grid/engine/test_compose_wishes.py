@@ -7,7 +7,7 @@ from typing import Any
 import captured
 import pytest
 
-from migrid.grid.application import Hook, HookPoint, Probe, Wishes
+from migrid.grid.application import Hook, HookPoint, Page, Probe, Wishes
 from migrid.grid.compose.wishes import seconds, wishes
 from migrid.grid.errors import DefinitionError
 
@@ -38,6 +38,20 @@ def test_values_may_be_text_as_interpolation_leaves_them() -> None:
     found = wishes(model({"hooks": {"pre_stop": [hook]}, "probe": {"service": "db", "port": "80"}}))
     assert found.hooks == (Hook(HookPoint.PRE_STOP, "db", ("psql", "-c", "a b"), 120.0, False),)
     assert found.probe == Probe("db", 80)
+
+
+def test_where_the_page_is() -> None:
+    assert wishes(model({"page": {"service": "db", "port": "8443"}})).page == Page("db", 8443)
+    assert wishes(model(page="8443")) == Wishes(page=Page("db", 8443))
+    assert wishes(model({"page": {"service": "db", "port": 80}}, page="8443")).page == Page("db", 80)
+
+
+def test_a_page_is_at_one_port_of_one_service() -> None:
+    with pytest.raises(DefinitionError, match=r"^services\.db\.labels: mig\.page is 'https'; accepted is the port"):
+        wishes(model(page="https"))
+    several = {name: {"labels": {"mig.page": "80"}} for name in ("web", "db")}
+    with pytest.raises(DefinitionError, match=r"^The label mig\.page is at the services db, web; accepted is one"):
+        wishes({"services": several})
 
 
 def test_what_is_on_every_grid() -> None:
@@ -89,6 +103,9 @@ def test_what_is_no_time(text: object) -> None:
         ({"probe": {"service": "db", "port": 99999}}, "x-mig.probe.port is 99999"),
         ({"probe": {"service": "db", "port": 80, "path": "health"}}, "x-mig.probe.path is 'health'"),
         ({"probe": {"port": 80}}, "x-mig.probe.service is None; accepted are the services db."),
+        ({"page": {"service": "db"}}, "x-mig.page.port is None; accepted is the port in the container."),
+        ({"page": {"service": "dbb", "port": 80}}, "x-mig.page.service is 'dbb'; accepted are the services db."),
+        ({"page": {"service": "db", "port": "8443:443"}}, "x-mig.page.port is '8443:443'"),
         ({"present_everywhere": "/mnt"}, "x-mig.present_everywhere is text; accepted is a list"),
     ],
 )

@@ -20,6 +20,7 @@ from migrid.grid.errors import RefusedError, UnreachableError
 from migrid.grid.local.source import LocalSource
 from migrid.grid.local.target import LocalTarget
 from migrid.grid.model.engine import ModelEngine
+from migrid.grid.model.forwarder import ModelForwarder
 from migrid.grid.moves import request as requests
 from migrid.grid.moves.journal import Journal, Position
 from migrid.grid.moves.journal import position as journal_position
@@ -27,7 +28,7 @@ from migrid.grid.moves.move import Move
 from migrid.grid.moves.report import Report
 from migrid.grid.moves.request import Request
 from migrid.grid.peers import wire
-from migrid.grid.sides import Action, Forward
+from migrid.grid.sides import Action
 from migrid.grid.state import Configuration, Peer, State, write_json
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - removed again
@@ -113,22 +114,6 @@ class SkewedClock:
         return self._clock.every(seconds, call)
 
 
-class ModelForwarder:
-    """Forwarding as a list."""
-
-    def __init__(self) -> None:
-        self.all: dict[str, tuple[Forward, ...]] = {}
-
-    def forwards(self, app: str) -> tuple[Forward, ...]:
-        return self.all.get(app, ())
-
-    def start(self, app: str, forwards: Sequence[Forward]) -> None:
-        self.all[app] = tuple(forwards)
-
-    def end(self, app: str) -> None:
-        self.all.pop(app, None)
-
-
 class ModelHold:
     """Ports that let nobody in, as a set of applications."""
 
@@ -154,6 +139,7 @@ class Load:
         self.violations: list[str] = []
         self.stopped_with: dict[str, str] = {}
         self.engines: dict[str, ModelEngine] = {}
+        self.forwarders: dict[str, ModelForwarder] = {}
         self.down_since: float | None = None
         self.longest_down = 0.0
         self.now: Callable[[], float] = lambda: 0.0
@@ -162,6 +148,8 @@ class Load:
         others = self.running - {(engine, project)}
         if others:
             self.violations.append(f"{project} was started on {engine} while {others} ran")
+        if self.forwarders[engine].forwards(project):
+            self.violations.append(f"{project} was started on {engine} while its ports were forwarded")
         self.running.add((engine, project))
         if self.down_since is not None:
             self.longest_down = max(self.longest_down, self.now() - self.down_since)
@@ -286,14 +274,14 @@ class Grid:
         self.state = State(root / name / "state", root / name / "etc")
         self.engine = ModelEngine(root / name / name, self.clock, load)
         self.engine.spend = clock.spend
-        self.forwarder = ModelForwarder()
+        self.forwarder = ModelForwarder(root / name / "forwards")
         self.hold = ModelHold()
         alone = name == "grid-a"
         engine: Any = Spied(self.engine, f"{name} engine", CHANGES, reached, alone)
         state: Any = Spied(self.state, f"{name} state", MEMORIES, reached, alone)
         self.source = LocalSource(engine, state, self.clock, self.forwarder)
         self.target = LocalTarget(engine, state, self.clock, self.forwarder, self.hold)
-        load.engines[name] = self.engine
+        load.engines[name], load.forwarders[name] = self.engine, self.forwarder
         self.configure({})
 
     def configure(self, app_config: Mapping[str, Mapping[str, str]]) -> None:

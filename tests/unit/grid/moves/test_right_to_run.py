@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -128,6 +129,13 @@ def test_an_override_takes_the_place_of_a_move_that_is_not_heard_of(world: World
     assert world.load.running == {("grid-a", APP)}
     with pytest.raises(LockedError):
         world.a.source.release(APP, lock.move)
+
+
+def test_an_override_ends_the_mover_of_the_other_move(world: World, lock: Lock) -> None:
+    with closing(world.a.source.trees(APP, lock.move)):
+        assert world.a.engine.movers() == {lock.move}
+        world.a.source.lock(replace(lock, move=names.new_move(), override=True))
+        assert world.a.engine.movers() == set()
 
 
 def test_an_override_does_not_take_a_released_right(world: World, lock: Lock) -> None:

@@ -74,6 +74,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "release": {"app": APP, "move": MOVE},
     "resume": {"app": APP, "move": MOVE},
     "forward": {"app": APP, "move": MOVE, "forwards": (Forward(PORT, "192.0.2.2", 8081),)},
+    "forward_page": {"app": APP, "move": MOVE, "address": "192.0.2.2", "port": 28500},
     "destroy": {"app": APP, "move": MOVE, "target_grid": "grid-b", "target_app": "shop2"},
     "finish": {"app": APP, "move": MOVE},
 }

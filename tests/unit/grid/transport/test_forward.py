@@ -68,6 +68,8 @@ def test_every_port_of_the_container_leads_to_the_new_address() -> None:
         Forward(Port("web", 80, "tcp", 80), "", 80),
         Forward(Port("web", 80, "tcp", 80, "192.0.2.1:1:1 --privileged"), "192.0.2.2", 80),
         Forward(Port("web", 80, "sctp", 80), "192.0.2.2", 80),
+        Forward(Port("web", 80, "tcp", 80), "192.0.2.2", 0),
+        Forward(Port("web", 80, "tcp", 80), "192.0.2.2", 1 << 16),
     ],
 )
 def test_what_is_no_address_gets_nowhere(wrong: Forward) -> None:

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from migctl_rig import Inside, dead_service, inside
+from monitor_rig import make_pair, monitor_secrets
 from owned_grids import OwnedGrids
 from page_browser import LATER, PASSWORD, desk_of, wait_for
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from migrid.grid.moves import control
+from migrid.migctl.monitor import application as monitor
 from migrid.migctl.page import events
 from migrid.migctl.page.application import build
 from migrid.migctl.page.context import Desk
@@ -51,7 +54,11 @@ class Application:
         return f"http://localhost:{self._port}"
 
     def start(self, desk: Desk) -> None:
-        self._server = make_server("localhost", self._port, build(desk), threaded=True, request_handler=Quiet)
+        self.serve(build(desk))
+
+    def serve(self, app: Flask) -> None:
+        """Let something else answer at this address."""
+        self._server = make_server("localhost", self._port, app, threaded=True, request_handler=Quiet)
         self._server.daemon_threads = False  # type: ignore[attr-defined]
         self._port = self._server.port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -196,6 +203,58 @@ def test_a_migration_from_the_login_to_the_report(
         expect(page.get_by_role("link", name=re.compile("Migration of shop from grid-a to grid-b"))).to_be_visible()
         shot(page, "earlier")
         check_page(page)
+
+
+def test_the_page_goes_on_in_the_monitor_while_the_application_is_stopped(
+    grids: OwnedGrids,
+    there: Inside,
+    application: Application,
+    chromium: Browser,
+    new_context: NewContext,
+    tmp_path: Path,
+) -> None:
+    secrets = monitor_secrets(there, make_pair(tmp_path))
+    application.start(desk_of(inside(grids, grids.a, secrets=secrets)))
+    page = new_context().new_page()
+    page.goto(application.address)
+    log_in(page)
+    page.get_by_label("Migrate", exact=True).check()
+    page.get_by_text("More options").click()
+    page.get_by_label("Or at a time").fill(LATER["at"])
+    page.get_by_role("button", name="Show the plan").click()
+    page.get_by_label("Yes, move shop").check()
+    page.get_by_role("button", name="Move it now").click()
+    expect(page.get_by_role("link", name="Follow it on grid-b")).to_be_visible()
+    shot(page, "follow-elsewhere")
+    check_page(page)
+    address, move = page.url, page.url.rpartition("/")[2]
+
+    application.stop()
+    with page.expect_response(lambda answer: answer.url.endswith("/events") and answer.ok):
+        application.serve(monitor.build(monitor.monitor_of(grids.b.state, move)))
+    expect(page.get_by_role("link", name="Follow it on grid-b")).to_be_hidden()
+    expect(page.locator("#silent")).to_be_hidden()
+    other = page.context.new_page()
+    other.goto(f"{application.address}/login")
+    expect(other).to_have_url(address)
+    expect(other.get_by_text("Cancel the move …")).to_be_visible()
+    shot(other, "monitor")
+    check_page(other)
+    stranger = chromium.new_page()
+    stranger.goto(application.address)
+    expect(stranger.get_by_role("heading", name="This application is being moved")).to_be_visible()
+    shot(stranger, "being-moved")
+    check_page(stranger)
+    stranger.close()
+
+    application.stop()
+    control.cut_over(grids.b.state.move_directory(move), "now")
+    there.wait("grid-b", move)
+    application.start(desk_of(inside(grids, grids.b)))
+    for each in (page, other):
+        expect(each.get_by_text("The application has moved: it is shop on grid-b now.")).to_be_visible(timeout=20_000)
+        expect(each.get_by_role("link", name="Earlier moves")).to_be_visible()
+        expect(each).to_have_url(address)
 
 
 def test_a_snapshot_without_scripts_in_the_dark_on_a_small_screen(

@@ -13,7 +13,7 @@ from page_browser import LATER, NOW, SHOP, Browser, desk_of, ended, owner, text
 
 from migrid.grid.errors import UnreachableError
 from migrid.migctl.page import events
-from migrid.migctl.page.context import MOST_STREAMS
+from migrid.migctl.page.showing import MOST_STREAMS
 
 
 class TestLive:

@@ -4,7 +4,7 @@
 
 const RETRY = 3000;
 const PATIENCE = 5000;
-const STOPPED = "This page does not answer just now, as is to be expected while the application is stopped. "
+const STOPPED = "This page does not answer just now, as may happen while the application is stopped. "
   + "The move goes on without it, and the page goes on by itself.";
 
 function show(id, text) {
@@ -28,6 +28,13 @@ async function reloadWhenAnswered() {
   return setTimeout(reloadWhenAnswered, RETRY);
 }
 
+// Each way leads there once.
+function lead(way) {
+  const elsewhere = document.getElementById("elsewhere");
+  elsewhere.querySelector("a").href = way;
+  elsewhere.hidden = !way;
+}
+
 function follow(timeline) {
   const events = new EventSource(timeline.dataset.events);
   const cancel = document.getElementById("cancel");
@@ -44,6 +51,7 @@ function follow(timeline) {
     silent("");
     show("status", data.status);
     timeline.innerHTML = data.timeline; // made by the server, which escapes what comes from elsewhere
+    lead(data.way);
     if (cancel) cancel.hidden = !data.may_cancel;
     if (data.log !== undefined) show("log", data.log);
     document.title = data.status;
