@@ -14,13 +14,11 @@ from ..grid.errors import GridError, InvalidNameError, OptionError
 from ..grid.moves.report import GOOD
 from ..grid.sides import Action
 from ..table import table
-from . import lock_file, properties
-from .decision import Act
+from . import lock_file
 from .lock_file import LOCK
 from .migration import Migration, Target, Wish
 from .opening import CONFIG, STATE, opened
 
-SHELL_FILE = Path("/etc/applogic.sh")
 USAGE = 2
 INTERRUPTED = 130
 
@@ -126,15 +124,6 @@ def show_log(migration: Migration, args: argparse.Namespace) -> int:
     return 0
 
 
-def start_up(args: argparse.Namespace) -> int:
-    """`migctl startup`."""
-    properties.write(args.shell_file, properties.read(os.environ))
-    with opened(os.environ, args.config) as migration:
-        decision = migration.starting.run(lambda text: print(text, flush=True))
-    print(decision.text)
-    return 1 if decision.act is Act.TELL else 0
-
-
 def forget(args: argparse.Namespace) -> int:
     """`migctl forget`."""
     lock_file.remove(args.config / STATE / LOCK)
@@ -187,8 +176,6 @@ def _parser() -> argparse.ArgumentParser:
     log = add("log", _with_migration(show_log), "print the log of a move")
     log.add_argument("grid", metavar="GRID", help="the grid that it went to")
     log.add_argument("move", metavar="MOVE", help="its name, as history has it")
-    startup = add("startup", start_up, "finish what an earlier move left; what the container begins with")
-    startup.add_argument("--shell-file", metavar="FILE", type=Path, default=SHELL_FILE, help="where the properties go")
     add("forget", forget, "remove the lock file when no move is under way")
     return parser
 

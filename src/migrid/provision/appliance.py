@@ -73,7 +73,7 @@ def _build_image(workshop: Workshop, wanted: Recipe, made: Path) -> None:
     name = f"{wanted.repository}:{workshop.version}"
     target = made / f"{wanted.name}-{workshop.version}.tar"
     with target.open("wb") as file:
-        archive.write(Image(name, [workshop.shared, *own], wanted.command, wanted.base), file)
+        archive.write(Image(name, [workshop.shared, *own], wanted.command, wanted.base, wanted.user), file)
     release = spdx.Release(wanted.title, workshop.version, target.name, file_digest(target))
     found = spdx.packages(records.read_text(encoding="utf-8"), spdx.copyrights(whole))
     target.with_suffix(".spdx.json").write_text(spdx.document(release, found), encoding="utf-8")

@@ -57,9 +57,7 @@ def migctl(grids: OwnedGrids, config: Path, monkeypatch: pytest.MonkeyPatch, cap
     return run
 
 
-def test_a_move_from_the_command_line(
-    grids: OwnedGrids, migctl: Run, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_move_from_the_command_line(grids: OwnedGrids, migctl: Run, config: Path) -> None:
     assert migctl("status") == (0, "This is shop on grid-a.\nNo move is under way.\n", "")
     assert migctl("grids")[1].splitlines()[1].startswith("grid-b  26.1.5")
     assert "predicted downtime" in migctl("plan", "grid-b")[1]
@@ -69,11 +67,6 @@ def test_a_move_from_the_command_line(
     history = migctl("history")[1].splitlines()
     assert history[1].split()[1:] == ["snapshot", "grid-a", "grid-b", "shop", "snapshotted"]
     assert "preflight" in migctl("log", "grid-b", history[1].split()[0])[1]
-    monkeypatch.setenv("username", "ada")
-    monkeypatch.setenv("password", "hidden")
-    shell_file = tmp_path / "applogic.sh"
-    assert migctl("startup", "--shell-file", str(shell_file)) == (0, "No move is under way.\n", "")
-    assert "password='hidden'" in shell_file.read_text()
     assert stat.S_IMODE((config / "3tera" / "ssh" / "id_ed25519").stat().st_mode) == 0o600
 
 

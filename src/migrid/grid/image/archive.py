@@ -26,12 +26,13 @@ CREATED = datetime.fromtimestamp(recipe.EPOCH, UTC).isoformat().replace("+00:00"
 
 @dataclass(frozen=True)
 class Image:
-    """What an image is: its name with the version, its layers from below, and what a container of it runs."""
+    """What an image is: its name with the version, its layers from below, and what a container of it runs as whom."""
 
     name: str
     layers: Sequence[Layer]
     command: Sequence[str] = ()
     recipe: str = ""
+    user: str = ""
 
 
 def write(image: Image, target: IO[bytes]) -> None:
@@ -53,6 +54,7 @@ def _configuration(image: Image) -> dict[str, Any]:
     run = {
         "Env": [f"PYTHONPATH={recipe.CODE}"],
         "Cmd": list(image.command) or None,
+        "User": image.user,
         "Labels": {recipe.LABEL: image.recipe} if image.recipe else None,
     }
     return {

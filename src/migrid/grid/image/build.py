@@ -103,7 +103,7 @@ def _add_code(cli: DockerCli, wanted: Recipe, name: str) -> None:
         code = Path(directory, "code.tar")
         _compile(cli, wanted, code)
         below = _layers_below(cli, wanted, Path(directory))
-        image = Image(name, [*below, layers.layer(code)], wanted.command, wanted.base)
+        image = Image(name, [*below, layers.layer(code)], wanted.command, wanted.base, wanted.user)
         _load(cli, image, Path(directory))
 
 

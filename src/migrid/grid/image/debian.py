@@ -52,8 +52,8 @@ def make_base(target: Path, mirrors: Mirrors) -> None:
 
 def add_packages(wanted: recipe.Recipe, base: Path, target: Path, mirrors: Mirrors, *hooks: str) -> None:
     """Write the archive of the base with the packages of an image. Raises EngineError."""
-    options = ["--variant=custom", _include(wanted.packages), f"--setup-hook=tar-in {_quoted(base)} /", *hooks]
-    _mmdebstrap(options, target, mirrors)
+    options = ["--variant=custom", _include(wanted.packages), f"--setup-hook=tar-in {_quoted(base)} /"]
+    _mmdebstrap([*options, *_customize(*wanted.additions), *hooks], target, mirrors)
 
 
 def keep_records(target: Path) -> list[str]:

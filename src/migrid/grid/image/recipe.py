@@ -31,11 +31,14 @@ MMDEBSTRAP = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """One image: its packages besides those of the base, and what it runs."""
+    """One image: its packages besides those of the base, what it runs, and as whom. `additions` are shell commands that
+    add to its tree, which is `$1`."""
 
     title: str
     packages: tuple[str, ...]
     command: tuple[str, ...]
+    additions: tuple[str, ...] = ()
+    user: str = ""
 
     @property
     def name(self) -> str:
@@ -50,7 +53,7 @@ class Recipe:
     @property
     def base(self) -> str:
         """The image of all but this package, whose name is another one for other packages."""
-        return f"{self.repository}-base:{_digest(shared_base(), *self.packages)}"
+        return f"{self.repository}-base:{_digest(shared_base(), *self.packages, *self.additions)}"
 
 
 def shared_base() -> str:
@@ -79,10 +82,18 @@ MIG = Recipe(
     ("haproxy", "netbase", "nftables"),
     ("python3", "-m", "migrid.ps8"),
 )
+_WWW_DATA = "33:33"
 MIGCTL = Recipe(
     "MIGCTL",
-    ("openssh-client", "python3-yaml"),
-    ("python3", "-m", "migrid.migctl.cli", "startup"),
+    ("apache2-bin", "libapache2-mod-wsgi-py3", "openssh-client", "openssl", "python3-flask", "python3-yaml"),
+    ("python3", "-m", "migrid.migctl.page"),
+    additions=(
+        f'mkdir -m 700 "$1/mnt/config" && chown {_WWW_DATA} "$1/mnt/config"',
+        'ln -s /run/applogic.sh "$1/etc/applogic.sh"',
+        r"""printf '#!/bin/sh\nexec python3 -m migrid.migctl.cli "$@"\n' >"$1/usr/local/bin/migctl" """
+        '&& chmod 755 "$1/usr/local/bin/migctl"',
+    ),
+    user=_WWW_DATA,
 )
 RECIPES = (MIG, MIGCTL, MIGHELPER)
 
