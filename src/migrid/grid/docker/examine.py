@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..application import Definition, Finding, Level
+from . import mover
 from .cli import ALL_PROFILES, DockerCli, compose_arguments, said
-from .inspect import PROJECT, Data, is_one_off, is_running
+from .inspect import PROJECT, Data, is_one_off, is_running, labels
 
 _RECREATED = re.compile(r"Container (?:[0-9a-f]{12}_)?(\S+)\s+Recreate$", re.MULTILINE)
 _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
@@ -116,8 +117,11 @@ class Examination:
                 yield Finding("one_offs", Level.WARNS, text, f"Let it end, or remove it: docker rm -f {_name(item)}")
 
     def _shared_volumes(self) -> Iterator[Finding]:
+        """Movers are left out: whether another move holds the application is a matter of its lock."""
         own = {mount["Name"] for item in self.members for mount in item["Mounts"] if mount["Type"] == "volume"}
         for item in self._strangers():
+            if mover.LABEL in labels(item):
+                continue
             for mount in item["Mounts"]:
                 if mount["Type"] == "volume" and mount["Name"] in own:
                     text = f"The volume {mount['Name']} is also mounted by {_name(item)}, which does not belong here."
