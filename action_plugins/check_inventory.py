@@ -25,7 +25,8 @@ else:
 
 ROLES = Path(__file__).parents[1] / "roles"
 GRIDS = "grids"
-GROUPS = {"system_container": "system_containers", "grid": GRIDS}
+GROUPS = {"system_container": "system_containers", "grid": GRIDS, "migctl_appliance": GRIDS}
+OF_APPLICATIONS = ("grid_applications", "grid_owners", "migctl_appliance_applications")
 SECRET = ("mig_users", "mig_certificates", "mig_ext_oidc_client_secret", "grid_app_config", "grid_applications")
 
 
@@ -92,7 +93,19 @@ class ActionModule(ActionBase):
         for grid in grids if host in grids else []:
             with contextlib.suppress(AnsibleError, ValueError):
                 places[grid] = place(grid, variables["hostvars"][grid])
-        return grid_problems(host, places) if host in places else []
+        return (
+            grid_problems(host, places, {grid: self._of_applications(variables, grid) for grid in places})
+            if host in places
+            else []
+        )
+
+    def _of_applications(self, variables: dict[str, Any], grid: str) -> dict[str, Any]:
+        """What the variables of a grid say of applications. Those without a value have been reported by the grid."""
+        found = {}
+        for name in OF_APPLICATIONS:
+            with contextlib.suppress(AnsibleError, KeyError):
+                found[name] = variables["hostvars"][grid][name]
+        return found
 
 
 def _options(spec: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ options:
       - C(properties), the variables of the Compose file. C(app_config) of the grid overrides them.
       - C(state), V(started) (default), V(present) (whether it runs stays as it is; a new one is not started),
         V(stopped) (also through restarts of the engine) or V(absent) (its volumes are removed too).
+      - C(assembly), V(true) to add the MIG assembly, with which the application moves itself. Its Compose file
+        C(compose.mig.yaml) comes after the others, unless C(files) names it.
     type: list
     elements: dict
     required: true
@@ -92,37 +94,58 @@ applications:
       type: str
 """
 
+import shutil
 import tarfile
 import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.migrid.grid.applications.declared import parse
+from ansible.module_utils.migrid.grid.applications.declared import compose_files, parse
 from ansible.module_utils.migrid.grid.applications.reconcile import Change, expected_on_no_grid, reconcile
 from ansible.module_utils.migrid.grid.applications.verbs import Applications
+from ansible.module_utils.migrid.grid.assembly.fragment import FILE as ASSEMBLY
+from ansible.module_utils.migrid.grid.assembly.overlay import lay_over
 from ansible.module_utils.migrid.grid.errors import GridError
 from ansible.module_utils.migrid.grid.opening import open_engine
 from ansible.module_utils.migrid.grid.state import here
 
 
-def unpacked(entry: dict[str, object], number: int, place: Path) -> dict[str, object]:
-    """The entry with a directory in place of the archive that the action plugin sent."""
-    if not entry.pop("archived", False):
+def prepared(entry: dict[str, object], directory: Path) -> dict[str, object]:
+    """The entry as it is declared: with a directory in place of the archive that the action plugin sent, and with the
+    MIG assembly in that directory if it is asked for."""
+    archived, assembly = entry.pop("archived", False), entry.pop("assembly", False)
+    if archived:
+        unpack(Path(str(entry["directory"])), directory)
+    elif assembly and entry.get("directory"):
+        shutil.copytree(str(entry["directory"]), directory, symlinks=True)
+    else:
         return entry
-    directory = place / str(number)
-    with tarfile.open(str(entry["directory"])) as archive:
-        # The control node made it; older releases of Python know no filter, and newer ones would change modes.
+    entry = {**entry, "directory": str(directory)}
+    return with_assembly(entry, directory) if assembly else entry
+
+
+def with_assembly(entry: dict[str, object], directory: Path) -> dict[str, object]:
+    """The entry with the assembly's files; its Compose file is the last one, unless the entry names it itself."""
+    lay_over(directory, here(), str(entry["name"]))
+    files = compose_files(directory, entry.get("files") or ())
+    return {**entry, "files": [*files, *(() if ASSEMBLY in files else (ASSEMBLY,))]}
+
+
+def unpack(file: Path, directory: Path) -> None:
+    """Unpack an archive that the control node made."""
+    with tarfile.open(file) as archive:
+        # Older releases of Python know no filter, and newer ones would change modes.
         archive.extraction_filter = lambda member, path: member  # noqa: ARG005
         archive.extractall(directory)  # noqa: S202
-    return {**entry, "directory": str(directory)}
 
 
 def run(module: AnsibleModule) -> list[Change]:
     state = here()
+    is_grid = (state.etc / "grid.json").exists()
     with tempfile.TemporaryDirectory(dir=module.tmpdir) as place:
-        entries = module.params["applications"]
-        declared = parse([unpacked(entry, number, Path(place)) for number, entry in enumerate(entries)])
-        if module.check_mode and not (state.etc / "grid.json").exists():
+        entries = [{**entry, "assembly": is_grid and entry.get("assembly")} for entry in module.params["applications"]]
+        declared = parse([prepared(entry, Path(place, str(number))) for number, entry in enumerate(entries)])
+        if module.check_mode and not is_grid:
             return expected_on_no_grid(declared)
         return reconcile(Applications(state, open_engine(state)), declared, dry_run=module.check_mode)
 

@@ -9,7 +9,7 @@ module: grid_keys
 short_description: Have the SSH key of a grid, and learn the public keys of its host
 description:
   - Makes the key with which the grid logs in to other grids, once. The private half never leaves the host. Also makes
-    keys for the host's own SSH service if it has none.
+    keys for the host's own SSH service if it has none, and for owners of applications that begin on the grid.
   - Returns the public halves of this key and of the host's own SSH service, so that the other grids can be told of them
     over the connection that Ansible has, instead of trusting whatever answers first.
 author: The migrid authors (!UNKNOWN)
@@ -29,6 +29,10 @@ options:
     description: Comment of the key, such as the name of the grid.
     type: str
     required: true
+  owners:
+    description: Where the private half of the key of each owner of applications is, by the owner's name.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -36,6 +40,8 @@ EXAMPLES = r"""
   grid_keys:
     key: /var/lib/migrid/grid/ssh/id_ed25519
     comment: grid-a
+    owners:
+      shop: /var/lib/migrid/grid/owners/shop/id_ed25519
 """
 
 RETURN = r"""
@@ -58,17 +64,27 @@ ansible_facts:
           returned: success
           type: list
           elements: str
+        owners:
+          description: The owners' keys, by their names. A key is null if it would be made in check mode.
+          returned: success
+          type: dict
 """
 
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.migrid.provision.grid_keys import GridKeysError, host_keys, make, make_host_keys, public_key
+from ansible.module_utils.migrid.grid.peers.host_keys import host_keys
+from ansible.module_utils.migrid.provision.grid_keys import GridKeysError, make, make_host_keys, public_key
 
 
-def have_keys(module: AnsibleModule, key: Path) -> bool:
+def missing(keys: dict[Path, str]) -> bool:
+    """Whether any key is still to be made."""
+    return not (host_keys() and all(map(public_key, keys)))
+
+
+def have_keys(keys: dict[Path, str]) -> bool:
     """Make what is missing; returns whether anything was."""
-    return any([make_host_keys(), make(key, module.params["comment"])])
+    return any([make_host_keys(), *(make(key, comment) for key, comment in keys.items())])
 
 
 def main() -> None:
@@ -76,16 +92,22 @@ def main() -> None:
         argument_spec={
             "key": {"type": "path", "required": True, "no_log": False},
             "comment": {"type": "str", "required": True},
+            "owners": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
-    key = Path(module.params["key"])
+    own, owners = Path(module.params["key"]), {name: Path(key) for name, key in module.params["owners"].items()}
+    keys = {own: module.params["comment"], **{key: name for name, key in owners.items()}}
     try:
-        changed = not (public_key(key) and host_keys()) if module.check_mode else have_keys(module, key)
+        changed = missing(keys) if module.check_mode else have_keys(keys)
     except GridKeysError as error:
         module.fail_json(msg=str(error))
-    keys = {"public_key": public_key(key), "host_keys": host_keys()}
-    module.exit_json(changed=changed, ansible_facts={"grid_keys": keys})
+    known = {
+        "public_key": public_key(own),
+        "host_keys": host_keys(),
+        "owners": {name: public_key(key) for name, key in owners.items()},
+    }
+    module.exit_json(changed=changed, ansible_facts={"grid_keys": known})
 
 
 if __name__ == "__main__":

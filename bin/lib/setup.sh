@@ -208,42 +208,43 @@ grid_packages=(
 grid_image() {
   local base=migrid/debian:$1 image=migrid/grid:$1 recipe
   base_image "$1"
-  recipe="$(docker image inspect --format '{{.Id}}' "$base") ${grid_packages[*]} debian.tar $(helper_image --check)"
+  recipe="$(docker image inspect --format '{{.Id}}' "$base") ${grid_packages[*]} debian.tar $(appliance_images --check)"
   [[ $(recipe_of "$image") == "$recipe" ]] && return
   have mmdebstrap || install_packages mmdebstrap debian-archive-keyring
   step "image-grid-$1" "Building the image $image" "Check that containers on this machine reach a Debian mirror." \
     build_grid_image "$base" "$image" "$recipe"
 }
 
-# helper_image [--check]: build the helper image of the grids on this engine; print the name of its base
-helper_image() {
-  python -m migrid.grid.image build ${MIGRID_MIRROR:+--mirror "$MIGRID_MIRROR"} "$@" migrid/mighelper:embedded \
-    | python -c 'import json, sys; print(json.load(sys.stdin)["base"])'
+# appliance_images [--check]: build the images of the MIG assembly on this engine; print the names of their bases
+appliance_images() {
+  python -m migrid.grid.image build ${MIGRID_MIRROR:+--mirror "$MIGRID_MIRROR"} "$@" migrid/{mighelper,mig,migctl}:embedded \
+    | python -c 'import json, sys; print(*json.load(sys.stdin)["bases"])'
 }
 
-# put_image IMAGE CONTAINER:PATH: save an image to a file in a container
-put_image() {
+# put_images CONTAINER:PATH IMAGE...: save images to a file in a container
+put_images() {
   local archive done=0
   archive=$(mktemp --tmpdir="$project/build")
-  docker save --output "$archive" "$1" && docker cp "$archive" "$2" || done=$?
+  docker save --output "$archive" "${@:2}" && docker cp "$archive" "$1" || done=$?
   rm "$archive"
   return "$done"
 }
 
 # Each host makes SSH keys of its own.
 build_grid_image() {
-  local name=migrid-build-grid
+  local name=migrid-build-grid bases
   docker rm --force "$name" 2>/dev/null
-  helper_image >"$logs/helper_image" &
+  appliance_images >"$logs/appliance_images" &
   docker run --name "$name" --env DEBIAN_FRONTEND=noninteractive "$1" sh -ec "
     apt-get update
     apt-get install --no-install-recommends --yes --option DPkg::Options::=--force-unsafe-io ${grid_packages[*]}
     apt-get clean
     rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_*
     mkdir --parents $grid_share" || return
-  put_image "$1" "$name:$grid_share/debian.tar" || return
+  put_images "$name:$grid_share/debian.tar" "$1" || return
   wait $! || return
-  put_image "$(cat "$logs/helper_image")" "$name:$grid_share/mighelper-base.tar" || return
+  read -ra bases <"$logs/appliance_images"
+  put_images "$name:$grid_share/appliance-bases.tar" "${bases[@]}" || return
   docker commit --change 'CMD ["/sbin/init"]' --change "LABEL migrid.recipe=\"$3\"" "$name" "$2" || return
   docker rm "$name"
 }

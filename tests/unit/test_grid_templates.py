@@ -96,6 +96,7 @@ def test_the_package_reads_the_configuration(render: Render, tmp_path: Path) -> 
         "grid-b": Peer("b.example.org", 2200, "mig-grid"),
         "grid-c": Peer("192.0.2.3", 22, "mig-grid"),
     }
+    assert configuration.monitor_ports == "28500-28599"
     assert configuration.app_config == {"shop": {"SHOP_PORT": "8081", "SHOP_NAME": '"Ø" $x {{ y }}'}}
 
 
@@ -246,3 +247,28 @@ def test_docker_s_own_repository_is_rendered(evaluate: Callable[..., Any]) -> No
 
     assert "URIs: https://mirror.example.org/docker\nSuites: trixie\n" in source(DEBIAN)
     assert "baseurl=https://mirror.example.org/docker/9/$basearch/stable\n" in source(ROCKY)
+
+
+def test_owners_whose_keys_grids_made_are_owners_everywhere(
+    render: Render, grids: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    key = public_key(tmp_path)
+    known = {**grids["grid-c"]["ansible_facts"]["grid_keys"], "owners": {"shop": key, "wiki": None}}
+    files = render(hostvars={**grids, "grid-c": {**grids["grid-c"], "ansible_facts": {"grid_keys": known}}})
+    assert f'restrict,command="sudo -n /usr/local/bin/mig-grid-owner shop" {key} shop\n' in files["authorized_keys"]
+    assert "mig-grid-owner shop\n" in files["sudoers"]
+    assert "wiki" not in "".join(files.values()), "check mode does not know its key yet"
+    (tmp_path / "grid.json").write_text(files["grid.json"])
+    assert State(etc=tmp_path).configuration().owners == {"shop": Owner(applications=("shop",))}
+
+
+def test_an_owners_own_key_comes_first(evaluate: Callable[..., Any], grids: dict[str, dict[str, Any]]) -> None:
+    applications = [{"name": "shop"}, {"name": "wiki"}, {"name": "blog"}]
+    begin = {"grid_applications": applications, "migctl_appliance_applications": ["shop", "wiki"]}
+    ada = {"name": "ada", "applications": ["shop"], "public_key": "ssh-ed25519 AAAA"}
+    hosts = {**grids, "host-b": {**grids["host-b"], **begin, "grid_owners": [ada]}}
+    assert evaluate("__grid_owner_keys", hostvars=hosts) == {
+        "grid-a": {},
+        "host-b": {"wiki": "/var/lib/migrid/grid/owners/wiki/id_ed25519"},
+        "grid-c": {},
+    }

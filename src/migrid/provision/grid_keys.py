@@ -5,8 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-HOST_KEYS = "ssh_host_*_key.pub"
-SSH = Path("/etc/ssh")
+from ..grid.peers.host_keys import host_keys, type_and_content
 
 
 class GridKeysError(Exception):
@@ -34,7 +33,7 @@ def make(key: Path, comment: str) -> bool:
 def public_key(key: Path) -> str | None:
     """Type and content of the public half of `key`, without its comment; None if there is no such key."""
     public = key.with_name(f"{key.name}.pub")
-    return _type_and_content(public) if public.exists() else None
+    return type_and_content(public) if public.exists() else None
 
 
 def make_host_keys() -> bool:
@@ -47,15 +46,6 @@ def make_host_keys() -> bool:
         return False
     _run(["ssh-keygen", "-A"])
     return True
-
-
-def host_keys(directory: Path | None = None) -> list[str]:
-    """The public keys of this host's SSH service, whose configuration is in `directory`."""
-    return sorted(_type_and_content(path) for path in (directory or SSH).glob(HOST_KEYS))
-
-
-def _type_and_content(public: Path) -> str:
-    return " ".join(public.read_text(encoding="utf-8").split()[:2])
 
 
 def _run(command: list[str]) -> None:

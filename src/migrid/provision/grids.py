@@ -56,6 +56,39 @@ def app_config(given: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str,
     return {names.application(app): properties.checked(wanted) for app, wanted in given.items()}
 
 
+def appliances(variables: Mapping[str, Any]) -> list[str]:
+    """The applications that begin on a grid with these variables and get the MIG assembly."""
+    begin = {entry.get("name") for entry in variables.get("grid_applications") or [] if isinstance(entry, Mapping)}
+    return [app for app in variables.get("migctl_appliance_applications") or [] if app in begin]
+
+
+def keyless_owners(variables: Mapping[str, Any]) -> list[str]:
+    """The owners of these applications who gave no key of their own, and get one. Each is called as the application."""
+    given = {app for owner in variables.get("grid_owners") or [] for app in owner.get("applications") or []}
+    return [app for app in appliances(variables) if app not in given]
+
+
+def with_assembly(entries: Sequence[Any], wanted: Sequence[str]) -> list[Any]:
+    """The entries of `grid_applications`, of which those whose names are wanted ask for the MIG assembly."""
+    return [{**entry, "assembly": True} if entry.get("name") in wanted else entry for entry in entries]
+
+
+def appliance_problems(host: str, grids: Mapping[str, Mapping[str, Any]]) -> Found:
+    """What is wrong with the applications that get the MIG assembly on `host`, among the variables of all grids."""
+    begin = {grid: set(appliances(variables)) for grid, variables in grids.items()}
+    everywhere = set().union(*begin.values())
+    for app in grids[host].get("migctl_appliance_applications") or []:
+        if app not in everywhere:
+            yield "migctl_appliance_applications", f"{app!r} is in no grid's grid_applications; declare it there"
+    for app in sorted(begin[host]):
+        others = [grid for grid, names in begin.items() if grid != host and app in names]
+        if others:
+            yield (
+                "migctl_appliance_applications",
+                f"{app!r} begins on {others[0]} too; to go from grid to grid it needs a name of its own",
+            )
+
+
 def place_problems(host: str, places: Mapping[str, Place]) -> Found:
     """What is wrong with the place of `host` among those of all grids, by host."""
     here = places[host]

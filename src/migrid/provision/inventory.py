@@ -23,7 +23,10 @@ from . import grids
 from .certificates import authority_complaint, certificate_problems
 from .options import option_of, options, variable_name
 
-PREFIXES = ("mig_", "migserver_", "apache_", "sftp_", "ftps_", "webdavs_", "openid_", "system_container_", "grid_")
+PREFIXES = (
+    *("mig_", "migserver_", "apache_", "sftp_", "ftps_", "webdavs_", "openid_"),
+    *("system_container_", "grid_", "migctl_appliance_"),
+)
 
 VIRTUAL_HOSTS = {
     "public": ("mig_public_fqdn", "mig_public_https_port"),
@@ -59,9 +62,12 @@ class Problem:
         return f"{self.variable}: {self.message}"
 
 
-def grid_problems(host: str, places: Mapping[str, grids.Place]) -> list[Problem]:
-    """Everything wrong with the place of the grid on ``host`` among those of all grids of the inventory, by host."""
-    return [Problem(variable, message) for variable, message in grids.place_problems(host, places)]
+def grid_problems(
+    host: str, places: Mapping[str, grids.Place], variables: Mapping[str, Mapping[str, Any]]
+) -> list[Problem]:
+    """Everything wrong with the grid on ``host`` among all grids of the inventory, by their places and variables."""
+    found = *grids.place_problems(host, places), *grids.appliance_problems(host, variables)
+    return [Problem(variable, message) for variable, message in found]
 
 
 def problems(values: Mapping[str, Any], known: Collection[str]) -> list[Problem]:

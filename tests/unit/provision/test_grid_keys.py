@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from migrid.grid.peers import host_keys as keys_of_host
+from migrid.grid.peers.host_keys import host_keys
 from migrid.provision import grid_keys
-from migrid.provision.grid_keys import host_keys, make, public_key
+from migrid.provision.grid_keys import make, public_key
 
 
 @pytest.fixture
@@ -58,6 +60,6 @@ def test_host_keys_are_given_without_their_comments(tmp_path: Path) -> None:
 
 def test_a_host_that_has_keys_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "ssh_host_ed25519_key"], check=True)
-    monkeypatch.setattr(grid_keys, "SSH", tmp_path)
+    monkeypatch.setattr(keys_of_host, "SSH", tmp_path)
     assert not grid_keys.make_host_keys()
     assert len(list(tmp_path.iterdir())) == 2

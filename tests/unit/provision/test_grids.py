@@ -25,12 +25,25 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["grid_engine_packages: 'podman'", "one of distribution, docker"],
     ),
     "no-port": ({"grid_ssh_port": 70000}, ["grid_ssh_port: 70000 is not a port", "1 to 65535"]),
+    "no-ports": ({"grid_monitor_ports": "28500-28599"}, ["grid_monitor_ports: '28500-28599' is not a range of ports"]),
     "no-address": ({"grid_address": "not_a_name"}, ["grid_address: 'not_a_name' is not a host name"]),
     "under_score": ({}, ["grid_name: 'under_score' cannot name a grid"]),
     "bad-name": ({"grid_name": "grid 1"}, ["grid_name: 'grid 1' cannot name a grid"]),
     "no-url": (
         {"grid_engine_packages": "docker", "grid_docker_repository_key": "a key"},
         ["grid_docker_repository_url: is missing though grid_engine_packages is docker"],
+    ),
+    "undeclared-appliance": (
+        {"migctl_appliance_applications": ["shopp"]},
+        ["migctl_appliance_applications: 'shopp' is in no grid's grid_applications; declare it there"],
+    ),
+    "second-appliance": (
+        {"migctl_appliance_applications": ["blog"], "grid_applications": [{"name": "blog"}]},
+        ["migctl_appliance_applications: 'blog' begins on third-appliance too"],
+    ),
+    "third-appliance": (
+        {"migctl_appliance_applications": ["blog"], "grid_applications": [{"name": "blog"}]},
+        ["migctl_appliance_applications: 'blog' begins on second-appliance too"],
     ),
     "app-name": (
         {"grid_app_config": {"My Shop": {}}},
@@ -102,6 +115,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "good": {
         "grid_app_config": {"shop": {"SHOP_PORT": 8081, "SHOP_OPEN": True}},
         "grid_applications": [{"name": "shop", "directory": "/srv/shop", "remote_src": True, "state": "stopped"}],
+    },
+    "with-assembly": {
+        "grid_applications": [{"name": "shop", "directory": "/srv/shop"}, {"name": "wiki", "directory": "/srv/wiki"}],
+        "migctl_appliance_applications": ["shop"],
     },
     "other-good": {"grid_address": "192.0.2.200", "grid_engine_packages": "distribution"},
 }

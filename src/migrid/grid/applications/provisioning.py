@@ -11,7 +11,7 @@ from typing import Any
 
 from ..application import Definition
 from ..compose import properties
-from ..compose.wishes import wishes
+from ..compose.wishes import rereading, wishes
 from ..errors import DefinitionError
 from ..state import Record, State
 from . import contents
@@ -197,7 +197,8 @@ def _readers(prepared: Prepared, changes: Changes) -> set[str]:
     changed = (*changes.written, *changes.removed)
     sources = [(service, path) for service, path, _ in _binds(prepared.model, prepared.source)]
     sources += _attached(prepared.model, prepared.source)
-    return {service for service, path in sources if any(_at_or_below(name, path) for name in changed)}
+    readers = {service for service, path in sources if any(_at_or_below(name, path) for name in changed)}
+    return readers - rereading(prepared.model)
 
 
 def _binds(model: Mapping[str, Any], directory: Path) -> Iterator[tuple[str, str, bool]]:

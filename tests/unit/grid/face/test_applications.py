@@ -12,6 +12,7 @@ from model_grid import MOVE, ModelGrid, tiny
 
 from migrid.grid.application import Tree, TreeKind
 from migrid.grid.applications.declared import Declared, parse
+from migrid.grid.applications.provisioned import read_provisioned
 from migrid.grid.applications.reconcile import Action, Change, reconcile
 from migrid.grid.applications.standing import Standing, standing
 from migrid.grid.compose import properties
@@ -92,6 +93,18 @@ def test_changed_files_and_properties_take_effect(grid: ModelGrid, source: Path)
     assert (grid.state.project_directory("tiny") / "conf" / "motd").read_text() == "changed\n"
     assert environment(grid) == {"TINY_GREETING": "two"}
     assert grid.engine().containers("tiny")[0].id != before
+
+
+@pytest.mark.parametrize(("labels", "anew"), [({}, ("web",)), ({"mig.rereads_files": "true"}, ())])
+def test_only_who_reads_files_once_gets_a_new_container(
+    grid: ModelGrid, tmp_path: Path, labels: dict[str, str], anew: tuple[str, ...]
+) -> None:
+    source = tiny(tmp_path / "switched", labels=labels)
+    converge(grid, declare(source, state="present"))
+    (source / "conf" / "motd").write_text("changed\n")
+    converge(grid, declare(source, state="present"))
+    assert (grid.state.project_directory("tiny") / "conf" / "motd").read_text() == "changed\n"
+    assert read_provisioned(grid.state, "tiny").anew == anew
 
 
 def test_data_of_the_application_stays(grid: ModelGrid, source: Path) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from owned_grids import OwnedGrids, finished, gate_command
@@ -27,12 +28,14 @@ from migrid.grid.errors import (
 from migrid.grid.local.owning import owner_of
 from migrid.grid.model.helpers import ModelHelpers
 from migrid.grid.moves import report
+from migrid.grid.moves.monitored import MonitorSecrets
 from migrid.grid.moves.report import Result
-from migrid.grid.owners.gate import VERBS
+from migrid.grid.owners.gate import VERBS, OwnerGate
 from migrid.grid.owners.remote import ADVICE, RemoteService
 from migrid.grid.owners.service import Service
 from migrid.grid.peers import wire
 from migrid.grid.peers.channels import GREETING, Way
+from migrid.grid.peers.serving import Visitor
 from migrid.grid.sides import Right
 from migrid.grid.state import Peer, write_json
 
@@ -336,3 +339,16 @@ def test_no_value_of_a_property_is_shown_to_the_operator(grids: OwnedGrids, tmp_
     assert json.loads(listed)[0]["request"]["app_config"] == ["TINY_GREETING"]
     assert "hidden" not in listed + grids.b.mig_grid("info", "shop", "--json").stdout
     assert report.read(grids.b.state.move_directory(move))
+
+
+def test_the_audit_holds_no_secret_of_a_monitor(grids: OwnedGrids, monkeypatch: pytest.MonkeyPatch) -> None:
+    audit: list[str] = []
+    monkeypatch.setattr("syslog.syslog", lambda _, text: audit.append(text))
+    secrets = MonitorSecrets("5ec7e7", "5ec7e7", "5ec7e7", may_act=True, asks_for_login=True)
+    arguments: dict[str, Any] = {"options": options(app="wiki"), "app_config": {}, "monitor": secrets}
+    line = wire.request("start", arguments)
+    assert wire.read_request(line, VERBS) == ("start", arguments)
+    gate = OwnerGate("ada", grids.b.state)
+    answer = Visitor("mig-grid-owner", "owner ada")._answer(line, VERBS, gate._carry_out)
+    assert any(line.startswith("owner ada: start {'options':") for line in audit)
+    assert "5ec7e7" not in "".join(audit) + repr(secrets) + answer.decode()
