@@ -88,9 +88,10 @@ class Visitor:
 
 
 def first_byte(visitor: Visitor, move: str) -> None:
-    """Wait until something was copied."""
+    """Wait until something was copied: a short round is over before it is told how far it is, and is in the log."""
     for event in visitor.events(move):
-        if re.search(r"<dt>Copied</dt>\s*<dd>(?!0 B)", event.get("timeline", "")):
+        copied = re.search(r"<dt>Copied</dt>\s*<dd>(?!0 B)", event.get("timeline", ""))
+        if copied or "precopy: round 1" in event.get("log", ""):
             return
     sys.exit("Nothing was copied within a minute.")
 

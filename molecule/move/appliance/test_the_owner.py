@@ -34,7 +34,6 @@ def test_a_migration(grids: Grids, here: Bazaar, traffic: load.Load, new_owner: 
     """From the login to the report on the other grid; the browser stays where it is."""
     there, began, files = grids[1], time.time(), here.shop.every_kind_of_file()
     owner = new_owner()
-    owner.watch()
     owner.visit(here.grid)
     owner.log_in("wrong")
     expect(owner.page.get_by_text("The username or the password is wrong.")).to_be_visible()
@@ -57,7 +56,6 @@ def test_a_migration(grids: Grids, here: Bazaar, traffic: load.Load, new_owner: 
     expect(owner.page.get_by_role("heading", name="Report")).to_be_visible()
     assert owner.page.url.startswith(f"https://{here.grid.address}:{PAGE_PORT}/moves/")
     owner.shot("report")
-    assert "Waiting until it is healthy." in owner.statuses, "the monitor did not tell it live"
 
     now = wait_until_settled(grids)
     assert (now.grid, now.shop.every_kind_of_file()) == (there, files)
@@ -87,8 +85,9 @@ def test_one_cancelled_without_scripts(grids: Grids, here: Bazaar, new_owner: Ne
 
 
 def test_a_failed_one(grids: Grids, here: Bazaar, new_owner: NewOwner) -> None:
-    """It does not get healthy there."""
+    """It does not get healthy there, which the monitor tells live."""
     volumes, owner = grids[0].seen().volumes, new_owner()
+    owner.watch()
     owner.visit(here.grid)
     owner.log_in()
     owner.choose(grids[0], app="ruin")
@@ -96,6 +95,7 @@ def test_a_failed_one(grids: Grids, here: Bazaar, new_owner: NewOwner) -> None:
     owner.reads(f"It was taken back: the application is {APP} on {here.grid.name}, as before.", 120)
     owner.reads("did not get healthy within 15")
     owner.shot("failed")
+    assert "Waiting until it is healthy." in owner.statuses, "nobody told it while it was stopped"
     assert wait_until_settled(grids) == here
     assert grids[0].seen().volumes == volumes
 
