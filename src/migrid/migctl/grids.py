@@ -42,6 +42,7 @@ class Grids:
     def __init__(self, info: GridInfo, services: Mapping[str, Service]) -> None:
         self.info = info
         self._services = services
+        self._confirmed: set[str] = set()
 
     def entry(self, grid: str) -> GridEntry:
         """Raises UnknownError."""
@@ -58,7 +59,15 @@ class Grids:
         facts = self.service(grid).facts()
         if facts.grid != grid:
             raise RefusedError(f"What grid_info calls {grid} calls itself {facts.grid}; correct the name in grid_info.")
+        self._confirmed.add(grid)
         return facts
+
+    def confirmed(self, grid: str) -> Service:
+        """The service of a grid that has said at least once that it is the one that grid_info says. Raises as `facts`
+        does."""
+        if grid not in self._confirmed:
+            self.facts(grid)
+        return self.service(grid)
 
     def ask(self, question: Callable[[str], Answer]) -> Answers[Answer]:
         """Ask all grids at once."""
@@ -88,8 +97,7 @@ class Grids:
         raise PlaceError(f"{none}{silent}")
 
     def _whose(self, grid: str, container: str) -> str:
-        self.facts(grid)
-        return self.service(grid).whose(container)
+        return self.confirmed(grid).whose(container)
 
 
 def connect(info: GridInfo, key: Path, directory: Path) -> dict[str, RemoteService]:

@@ -64,19 +64,15 @@ class Migration:
         secrets: Callable[[], MonitorSecrets | None] = lambda: None,
     ) -> None:
         self._grids = grids
-        self._container = container
         self._place = place
         self._clock = clock
         self._mode = mode
         self._secrets = secrets
-        self._here: Here | None = None
         self.starting = Starting(grids, container, place, clock)
 
     def here(self) -> Here:
         """Where this application is. Raises PlaceError."""
-        if self._here is None:
-            self._here = self._grids.find(self._container)
-        return self._here
+        return self.starting.here()
 
     def lock(self) -> LockFile | None:
         """The move that this application is in. Raises LockFileError."""

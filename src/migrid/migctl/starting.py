@@ -15,7 +15,7 @@ from ..grid.owners.service import Moved
 from . import lock_file
 from .decision import Act, Decision, Fate, Situation, decide
 from .errors import LockFileError, PlaceError
-from .grids import Grids
+from .grids import Grids, Here
 from .lock_file import LOCK, LockFile
 
 FIRST_DELAY = 1.0
@@ -31,6 +31,13 @@ class Starting:
         self._container = container
         self._place = place
         self._clock = clock
+        self._here: Here | None = None
+
+    def here(self) -> Here:
+        """Where this application is, which stays so while it runs. Raises PlaceError."""
+        if self._here is None:
+            self._here = self._grids.find(self._container)
+        return self._here
 
     def run(self, tell: Callable[[str], None]) -> Decision:
         """Look again until nothing is left to wait for, with growing delays where grids do not answer. `tell` gets
@@ -67,12 +74,11 @@ class Starting:
     def _look(self, lock: LockFile) -> tuple[Situation, Moved | None]:
         """What the grids say. That one does not answer is part of it."""
         try:
-            here = self._grids.find(self._container)
+            here = self.here()
         except PlaceError as error:
             return Situation(lock, problem=str(error)), None
         try:
-            self._grids.facts(lock.target_grid)
-            moved = find_move(lock, self._grids.service(lock.target_grid).moves())
+            moved = find_move(lock, self._grids.confirmed(lock.target_grid).moves())
         except GridError as error:
             return Situation(lock, here=here, problem=str(error)), None
         return Situation(lock, here=here, fate=_fate(moved), keep_source=_keeps_source(moved)), moved
