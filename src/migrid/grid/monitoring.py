@@ -12,6 +12,7 @@ from . import records
 from .clock import Clock, SystemClock
 from .monitors import Monitors
 from .moves import journal, monitored
+from .moves.journal import Position
 from .moves.monitored import Place
 from .moves.phases import Phase
 from .moves.progress import Progress
@@ -59,21 +60,37 @@ class Monitoring(threading.Thread):
 
     def _show(self) -> None:
         secrets = monitored.secrets_of(self._directory)
-        if secrets is None or self._over.is_set():
+        if secrets is None or not self._comes_to(_copying):
             return
         port = self._monitors.start(self._move, self._request.target_app)
         place = Place(secrets.address or self._state.configuration().address, port)
         monitored.tell_place(self._directory, place)
-        if self._comes_to_a_stop():
+        if self._comes_to(self._stopped_for_a_moment) and self._has_page():
             with self._source() as source:
                 source.forward_page(self._request.app, self._move, place.address, place.port)
 
-    def _comes_to_a_stop(self) -> bool:
-        """Wait until an application that says where its page is has been stopped for a moment; whether it still is."""
-        while not self._over.wait(POLL):
-            now = journal.position(self._directory / "journal.jsonl")
+    def _comes_to(self, point: Callable[[Position], bool]) -> bool:
+        """Wait until the move is at a point; whether it comes there before it turns back or the application runs."""
+        while not self._over.is_set():
+            now = self._position()
             if now.failure or now.finished or any(phase in now.began for phase in _RUNS_AGAIN):
                 return False
-            if Phase.STOP in now.ended and self._clock.time() >= now.ended[Phase.STOP] + GRACE:
-                return records.from_data(Known, now.notes["known"]).application.wishes.page is not None
+            if point(now):
+                return True
+            self._over.wait(POLL)
         return False
+
+    def _position(self) -> Position:
+        return journal.position(self._directory / "journal.jsonl")
+
+    def _stopped_for_a_moment(self, now: Position) -> bool:
+        return Phase.STOP in now.ended and self._clock.time() >= now.ended[Phase.STOP] + GRACE
+
+    def _has_page(self) -> bool:
+        """Whether the application says where its page is."""
+        return records.from_data(Known, self._position().notes["known"]).application.wishes.page is not None
+
+
+def _copying(now: Position) -> bool:
+    """Until then there is little to see, and the move needs the engine itself."""
+    return "survey" in now.notes

@@ -100,7 +100,7 @@ def rig(grid_a: State, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     made = Rig(grid_a)
     wishes = replace(APPLICATION, wishes=Wishes(page=Page("web", 80)))
     made.reach(*BEFORE)
-    made.journal.note(known=Known(wishes, FACTS, FACTS, {}))
+    made.journal.note(known=Known(wishes, FACTS, FACTS, {}), survey={})
     yield made
     made.journal.close()
 
@@ -138,9 +138,22 @@ def test_another_mighelper_does_the_same_again(rig: Rig) -> None:
     assert rig.monitors.running == {"shop": MOVE}
 
 
+def test_nothing_begins_before_the_copying(rig: Rig) -> None:
+    (rig.directory / "journal.jsonl").unlink()
+    showing = rig.monitoring()
+    showing.start()
+    showing.join(10 * monitoring.POLL)
+    assert showing.is_alive()
+    showing.end()
+    assert (rig.monitors.running, monitored.place_of(rig.directory)) == ({}, "")
+
+
 def test_a_short_stop_is_not_worth_it(rig: Rig) -> None:
     showing = rig.monitoring()
     showing.start()
+    while not monitored.place_of(rig.directory):
+        assert showing.is_alive()
+        time.sleep(0.01)
     rig.reach(Phase.STOP, Phase.DELTA, Phase.RESUME_SOURCE)
     ended(showing)
     assert (rig.source.asked, rig.monitors.running) == ([], {"shop": MOVE})
@@ -159,7 +172,7 @@ def test_nothing_is_forwarded_for_an_application_without_a_page(rig: Rig, grid_a
     for phase in (*BEFORE, Phase.STOP):
         journal.begin(phase)
         journal.done(phase)
-    journal.note(known=Known(APPLICATION, FACTS, FACTS, {}))
+    journal.note(known=Known(APPLICATION, FACTS, FACTS, {}), survey={})
     journal.close()
     rig.monitoring().run()
     assert (rig.source.asked, monitored.place_of(rig.directory)) == ([], "192.0.2.1:28500")
