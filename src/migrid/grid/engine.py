@@ -49,6 +49,15 @@ class Engine(Protocol):
     def info(self) -> EngineInfo:
         """What the engine is and has now."""
 
+    def references(self) -> Mapping[str, str]:
+        """What each reference of an image names here, by id."""
+
+    def volume_names(self) -> tuple[str, ...]:
+        """The names of all volumes that are here."""
+
+    def free_bytes(self) -> int:
+        """What is free where the engine keeps volumes."""
+
     def projects(self) -> Mapping[str, Definition]:
         """The definitions of all Compose projects that have containers, from the labels of these."""
 

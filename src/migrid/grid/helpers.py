@@ -6,6 +6,7 @@ from typing import Protocol
 
 from . import names
 from .docker.cli import DockerCli
+from .docker.info import volumes_directory
 from .errors import EngineError
 from .monitors import DockerMonitors
 from .state import State
@@ -79,8 +80,11 @@ class DockerHelpers:
 
     def _mounts(self) -> list[str]:
         """The same paths as on the host, because the engine and Compose are told about them. The configuration's
-        directory is a link that changes, so the one that it is in is mounted."""
-        places = {_SOCKET: "", str(self._state.root): "", str(self._state.etc.parent): ":ro", "/run/migrid": ""}
+        directory is a link that changes, so the one that it is in is mounted. The engine's volumes are there to see
+        how much is free."""
+        volumes = volumes_directory(self._cli.json("info", "--format", "json"))
+        read_only = dict.fromkeys((str(self._state.etc.parent), str(volumes)), ":ro")
+        places = {_SOCKET: "", str(self._state.root): "", **read_only, "/run/migrid": ""}
         return [word for path, mode in places.items() for word in ("--volume", f"{path}:{path}{mode}")]
 
 

@@ -139,6 +139,9 @@ class Target(Protocol):
 
     def facts(self) -> Facts: ...
 
+    def free_bytes(self) -> int:
+        """What is free for the trees of applications."""
+
     def findings(self, application: Application, target_app: str) -> tuple[Finding, ...]:
         """What this grid says to the arrival: name, ports, disk, networks, images, properties."""
 

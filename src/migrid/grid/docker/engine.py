@@ -6,20 +6,22 @@ import json
 import re
 import tarfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..application import Container, Definition, Finding, Image, Tree, TreeKind
+from ..at_once import at_once
 from ..engine import EngineInfo
 from ..errors import DefinitionError, EngineError, HookError
 from ..volumes.client import Mover
+from . import info as docker_info
 from . import inspect as docker_inspect
 from . import mover as docker_mover
 from . import volumes as docker_volumes
 from .cli import ALL_PROFILES, QUESTION, WORK, DockerCli, TimedOutError, compose_arguments, said
 from .examine import Examination
 from .images import can_be_given, copy_archive, familiar, is_id, layers_to_leave_out
-from .info import read_info
 from .inspect import PROJECT, Data
 
 RUN = Path("/run/migrid")
@@ -46,7 +48,16 @@ class DockerEngine:
         self._acting: set[tuple[str, int]] = set()
 
     def info(self) -> EngineInfo:
-        return read_info(self.cli, self.helper_image)
+        return docker_info.read_info(self.cli, self.helper_image)
+
+    def references(self) -> Mapping[str, str]:
+        return docker_info.references(self.cli)
+
+    def volume_names(self) -> tuple[str, ...]:
+        return docker_info.volume_names(self.cli)
+
+    def free_bytes(self) -> int:
+        return docker_info.free_bytes(self.cli, self.helper_image)
 
     def projects(self) -> Mapping[str, Definition]:
         members: dict[str, list[Data]] = {}
@@ -66,8 +77,9 @@ class DockerEngine:
         return tuple(sorted({match[1] for match in _VARIABLE.finditer(text) if match[1]}))
 
     def containers(self, project: str) -> tuple[Container, ...]:
-        lasting = (item for item in self._of(project) if not docker_inspect.is_one_off(item))
-        found = [docker_inspect.container(item, self._signals(item)) for item in lasting]
+        lasting = [item for item in self._of(project) if not docker_inspect.is_one_off(item)]
+        signals = at_once(partial(self._signals, item) for item in lasting)
+        found = map(docker_inspect.container, lasting, signals)
         return tuple(sorted(found, key=lambda item: (item.service, item.number)))
 
     def trees(self, definition: Definition, model: Mapping[str, object]) -> tuple[Tree, ...]:

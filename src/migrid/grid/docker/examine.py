@@ -7,11 +7,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..application import Definition, Finding, Level
+from ..at_once import at_once
 from . import mover
 from .cli import ALL_PROFILES, DockerCli, compose_arguments, said
 from .inspect import PROJECT, Data, is_one_off, is_running, labels
@@ -48,16 +50,17 @@ class Examination:
     members: list[dict[str, Any]]
 
     def findings(self) -> tuple[Finding, ...]:
-        return (
-            *self._environment_files(),
-            *self._elsewhere(),
-            *self._changed(),
-            *self._written(),
-            *self._one_offs(),
-            *self._shared_volumes(),
-            *self._forgotten_volumes(),
-            *self._shared_networks(),
+        checks = (
+            self._environment_files,
+            self._elsewhere,
+            self._changed,
+            self._written,
+            self._one_offs,
+            self._shared_volumes,
+            self._forgotten_volumes,
+            self._shared_networks,
         )
+        return tuple(finding for found in at_once(partial(tuple, check()) for check in checks) for finding in found)
 
     def _environment_files(self) -> Iterator[Finding]:
         """Compose puts what is in them into the environment of services and forgets where it came from."""
@@ -100,15 +103,14 @@ class Examination:
             yield Finding("variables", Level.WARNS, text, f"Make {variable} a property, or write $${variable}.")
 
     def _written(self) -> Iterator[Finding]:
-        for item in self.members:
-            if not is_one_off(item):
-                paths = written(self.cli.run("diff", item["Id"]), [mount["Destination"] for mount in item["Mounts"]])
-                if paths:
-                    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-                    text = f"{_name(item)} wrote outside of its volumes: {', '.join(paths[:_SHOWN])}{more}."
-                    yield Finding(
-                        "written", Level.WARNS, text, "It does not travel; what is needed belongs in a volume."
-                    )
+        lasting = [item for item in self.members if not is_one_off(item)]
+        differences = at_once(partial(self.cli.run, "diff", item["Id"]) for item in lasting)
+        for item, difference in zip(lasting, differences, strict=True):
+            paths = written(difference, [mount["Destination"] for mount in item["Mounts"]])
+            if paths:
+                more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+                text = f"{_name(item)} wrote outside of its volumes: {', '.join(paths[:_SHOWN])}{more}."
+                yield Finding("written", Level.WARNS, text, "It does not travel; what is needed belongs in a volume.")
 
     def _one_offs(self) -> Iterator[Finding]:
         for item in self.members:

@@ -28,6 +28,11 @@ def file_system_of(directory: Path) -> FileSystem:
     return file_system(subprocess.run([*STAT, str(directory)], check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
+def is_btrfs(directory: Path) -> bool:
+    """Whether a directory of this host can hold subvolumes."""
+    return file_system_of(directory).kind == "btrfs"
+
+
 def file_system(text: str) -> FileSystem:
     """From what STAT printed."""
     blocks, size, kind = text.split(maxsplit=2)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..at_once import at_once
 from ..engine import EngineInfo
 from ..errors import EngineError
 from . import host as docker_host
@@ -21,16 +23,23 @@ _ATTEMPTS = 5
 
 def read_info(cli: DockerCli, helper_image: str) -> EngineInfo:
     """`helper_image` helps to see the engine's file system where its directory is not visible from here."""
-    version, info = cli.json("version", "--format", "json")["Server"], cli.json("info", "--format", "json")
-    containers = cli.inspect("container", cli.lines("ps", "--all", "--quiet", "--no-trunc"))
-    found = cli.inspect("image", cli.lines("image", "ls", "--all", "--quiet", "--no-trunc"))
-    networks = cli.inspect("network", cli.lines("network", "ls", "--quiet", "--no-trunc"))
-    root = _volumes_file_system(cli, info, helper_image)
-    keeps = keeps_layers(info)
+    asked: Any = at_once(
+        (
+            partial(cli.json, "version", "--format", "json"),
+            partial(_root, cli, helper_image),
+            partial(_every, cli, "container", "ps", "--all"),
+            partial(_every, cli, "image", "image", "ls", "--all"),
+            partial(_every, cli, "network", "network", "ls"),
+            partial(cli.run, "compose", "version", "--short"),
+            partial(volume_names, cli),
+        )
+    )
+    (version, (info, root), containers, found, networks, compose_version, volumes) = asked
+    version, keeps = version["Server"], keeps_layers(info)
     return EngineInfo(
         version=version["Version"],
         api_version=version["ApiVersion"],
-        compose_version=cli.run("compose", "version", "--short").strip(),
+        compose_version=compose_version.strip(),
         architecture=version["Arch"],
         os=version["Os"],
         storage_driver=info["Driver"],
@@ -42,9 +51,43 @@ def read_info(cli: DockerCli, helper_image: str) -> EngineInfo:
         published=tuple(_published(containers)),
         subnets=dict(_subnets(networks)),
         container_names=tuple(sorted(item["Name"].lstrip("/") for item in containers)),
-        volumes=tuple(cli.lines("volume", "ls", "--quiet")),
-        images={reference: item["Id"] for item in found for reference in item.get("RepoTags") or ()},
+        volumes=volumes,
+        images=_references(found),
     )
+
+
+def references(cli: DockerCli) -> dict[str, str]:
+    """What each reference of an image names, by id."""
+    return _references(_every(cli, "image", "image", "ls", "--all"))
+
+
+def volume_names(cli: DockerCli) -> tuple[str, ...]:
+    """The names of all volumes."""
+    return tuple(cli.lines("volume", "ls", "--quiet"))
+
+
+def free_bytes(cli: DockerCli, helper_image: str) -> int:
+    """What is free where the engine keeps volumes."""
+    return _root(cli, helper_image)[1].free_bytes
+
+
+def volumes_directory(info: Any) -> Path:
+    """Where the engine keeps volumes on its host, as `docker info` has it."""
+    return Path(info["DockerRootDir"]) / "volumes"
+
+
+def _every(cli: DockerCli, kind: str, *listing: str) -> list[dict[str, Any]]:
+    return cli.inspect(kind, cli.lines(*listing, "--quiet", "--no-trunc"))
+
+
+def _references(found: Iterable[Data]) -> dict[str, str]:
+    return {reference: item["Id"] for item in found for reference in item.get("RepoTags") or ()}
+
+
+def _root(cli: DockerCli, helper_image: str) -> tuple[Any, docker_host.FileSystem]:
+    """What `docker info` says, and the file system that it names."""
+    info = cli.json("info", "--format", "json")
+    return info, _volumes_file_system(cli, info, helper_image)
 
 
 def _chains(found: Iterable[Data]) -> set[str]:
@@ -77,7 +120,7 @@ def _subnets(networks: Iterable[Data]) -> Iterator[tuple[str, str]]:
 
 def _volumes_file_system(cli: DockerCli, info: Any, helper_image: str) -> docker_host.FileSystem:
     """The file system of the engine's volumes. In a container, the engine's directory is looked at from another."""
-    volumes = Path(info["DockerRootDir"]) / "volumes"
+    volumes = volumes_directory(info)
     if _is_local() and volumes.is_dir():
         return docker_host.file_system_of(volumes)
     if not helper_image:

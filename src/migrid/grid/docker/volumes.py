@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 from ..application import Tree, TreeKind
 from ..errors import EngineError
+from . import host as docker_host
 from . import subvolume as docker_subvolume
 from .cli import DockerCli
 from .inspect import NUMBER, PROJECT, SERVICE, Data, is_one_off, labels
@@ -124,8 +126,10 @@ def _pairs(option: str, values: Mapping[str, str]) -> list[str]:
 
 
 def _make_subvolume(cli: DockerCli, mountpoint: Path, helper_image: str) -> None:
-    """Where the engine's directory is not visible from here, in a container."""
-    if mountpoint.is_dir():
+    """Where the engine's directory cannot be written to from here, in a container; only btrfs has subvolumes."""
+    if mountpoint.is_dir() and not docker_host.is_btrfs(mountpoint):
+        return
+    if os.access(mountpoint.parent, os.W_OK):
         docker_subvolume.replace(mountpoint)
     elif helper_image:
         mount = f"type=bind,source={mountpoint.parent},target=/volume"

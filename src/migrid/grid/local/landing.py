@@ -69,7 +69,7 @@ class Landing:
 
     def name_images(self, images: Sequence[Image]) -> None:
         """Let references name the images that came, where they do not name others here already."""
-        taken = self._engine.info().images
+        taken = self._engine.references()
         for image in images:
             if familiar(image.reference) not in taken:
                 self._engine.tag_image(image.id, image.reference)
@@ -86,7 +86,7 @@ class Landing:
         app, application, state = arriving.lock.target_app_name, arriving.application, self._state
         here = properties.here(application.app_config, state.configuration().app_config.get(app, {}))
         properties.write(state.properties_file(app), properties.effective(application.properties, here))
-        override = compose.override(application, app, arriving.trees, self._engine.info().images)
+        override = compose.override(application, app, arriving.trees, self._engine.references())
         write_json(state.override_file(app), override)
         state.write_record(
             Record(
@@ -145,7 +145,7 @@ class Landing:
     def _new_arrival(self, application: Application, lock: Lock) -> Arrival:
         """Write down what will be made. A volume that is there already is somebody else's."""
         trees = compose.arriving(application, lock.target_app_name, self._state.project_directory(lock.target_app_name))
-        present = set(self._engine.info().volumes)
+        present = set(self._engine.volume_names())
         for tree in trees:
             if tree.kind is TreeKind.VOLUME and tree.location in present:
                 raise EngineError(f"There is a volume {tree.location} on this grid already; nothing may overwrite it.")
@@ -159,7 +159,7 @@ class Landing:
             try:
                 self._engine.make_tree(tree)
             except EngineError:
-                if tree.location in self._engine.info().volumes:
+                if tree.location in self._engine.volume_names():
                     made = tuple(name for name in arriving.made if name != tree.name)
                     write_json(self._arrival_file(arriving.lock.move), replace(arriving, made=made))
                 raise

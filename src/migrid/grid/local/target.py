@@ -46,6 +46,9 @@ class LocalTarget:
     def facts(self) -> Facts:
         return describing.facts(self._engine, self._state, self._clock)
 
+    def free_bytes(self) -> int:
+        return self._engine.free_bytes()
+
     def findings(self, application: Application, target_app: str) -> tuple[Finding, ...]:
         return findings(self._engine.info(), self._state, application, target_app)
 
@@ -59,7 +62,7 @@ class LocalTarget:
                 self._state.write_lock(app, lock)
 
     def missing_images(self, images: Sequence[Image]) -> tuple[Image, ...]:
-        present = set(self._engine.info().images.values())
+        present = set(self._engine.references().values())
         return tuple(image for image in images if image.id not in present)
 
     def load_images(

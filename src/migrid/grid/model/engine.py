@@ -101,7 +101,6 @@ class ModelEngine:
 
     def info(self) -> EngineInfo:
         content = self._present()
-        usage = shutil.disk_usage(self.directory)
         return EngineInfo(
             version="26.1.5",
             api_version="1.45",
@@ -109,7 +108,7 @@ class ModelEngine:
             architecture="amd64",
             os="linux",
             storage_driver="model",
-            free_bytes=usage.free if self.faults.space is None else self.faults.space,
+            free_bytes=self.free_bytes(),
             memory_bytes=1 << 30,
             copy_on_write=self.copy_on_write,
             keeps_layers=True,
@@ -120,6 +119,16 @@ class ModelEngine:
             volumes=tuple(sorted(content.volumes)),
             images=content.references,
         )
+
+    def references(self) -> Mapping[str, str]:
+        return self._present().references
+
+    def volume_names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._present().volumes))
+
+    def free_bytes(self) -> int:
+        self._present()
+        return shutil.disk_usage(self.directory).free if self.faults.space is None else self.faults.space
 
     def projects(self) -> Mapping[str, Definition]:
         content = self._present()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
-from ..application import Finding, Image, Level
+from ..application import Application, Finding, Image, Level
+from ..at_once import at_once
 from ..clock import Clock
 from ..errors import BlockedError, GridError, LockedError
 from ..local.owning import check_owner
-from ..sides import PLAN_LEASE, Lock, Source, Target
+from ..sides import PLAN_LEASE, Facts, Lock, Source, Target
 from ..volumes.client import Survey
 from . import plan, preflight
 from .request import Request
@@ -29,11 +32,19 @@ class Measuring(Protocol):
 def learn(request: Request, source: Source, target: Target, clock: Clock) -> Known:
     """What both grids say. Raises UnknownError, DefinitionError, RightError, UnreachableError."""
     check_owner(source, request.app, request.owner)
+    found: Any = at_once((partial(_learn_of_source, request, source, clock), target.facts))
+    (application, there, seconds, skew), facts = found
+    return Known(application, there, facts, seconds, skew)
+
+
+def _learn_of_source(
+    request: Request, source: Source, clock: Clock
+) -> tuple[Application, Facts, Mapping[str, float], float]:
     before = clock.time()
     there = source.facts()
     skew = (before + clock.time()) / 2 - there.time
     application = replace(source.describe(request.app), app_config=request.app_config)
-    return Known(application, there, target.facts(), source.seconds(request.app), skew)
+    return application, there, source.seconds(request.app), skew
 
 
 def findings(
@@ -58,7 +69,8 @@ def findings(
 
 def refuse_full(request: Request, target: Target, known: Known, survey: Survey) -> None:
     """Raises BlockedError when what was counted does not fit on the target."""
-    now = preflight.Known(request, known.source, target.facts(), known.application, survey=survey)
+    there = replace(known.target, engine=replace(known.target.engine, free_bytes=target.free_bytes()))
+    now = preflight.Known(request, known.source, there, known.application, survey=survey)
     full = tuple(preflight.disk(now))
     if full:
         raise BlockedError(full)

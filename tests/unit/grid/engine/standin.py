@@ -48,7 +48,7 @@ class StandIn:
         calls = shlex.quote(str(self._calls))
         lines = [
             "#!/bin/sh",
-            f"{{ printf '%s\\0' \"$#\" \"$@\"; /usr/bin/env -0; printf '\\0'; }} >>{calls}",
+            f"{{ flock 3; printf '%s\\0' \"$#\" \"$@\" >&3; /usr/bin/env -0 >&3; printf '\\0' >&3; }} 3>>{calls}",
             'case " $* " in',
             *(f"*{shlex.quote(f' {words} ')}*) {self._say(answer)};;" for words, answer in answers.items()),
             "esac",
