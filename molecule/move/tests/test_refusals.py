@@ -34,8 +34,10 @@ WRONG = (
 
 
 def test_wrong_options(place: Place, operator: Operator) -> None:
-    for options, words in WRONG:
-        output = operator.move(**{"app": APP, "target_grid": place.there.name, **options}).failed()
+    asked = [{"app": APP, "target_grid": place.there.name, **options} for options, _ in WRONG]
+    started = [operator.start_move(**options) for options in asked]
+    for (options, words), run in zip(WRONG, started, strict=True):
+        output = run.end().failed()
         missing = [word for word in words if word not in output]
         assert not missing, f"{options}: {missing} not in {output}"
         assert "Traceback" not in output
