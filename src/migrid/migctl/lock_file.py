@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import files
 from ..grid import names
 from ..grid.errors import GridError
 from ..grid.sides import Action
@@ -20,6 +21,8 @@ from .errors import LockFileError
 
 LOCK = "lock"
 """Its name in the directory 3tera."""
+
+_OVERRIDDEN = "lock.overridden"
 
 _ACTIONS = {"migrate": Action.MIGRATE, "snap": Action.SNAPSHOT}
 
@@ -62,8 +65,25 @@ def write(path: Path, lock: LockFile) -> None:
     write_json(path, {**asdict(lock), "action": word})
 
 
+def override(path: Path, lock: LockFile) -> None:
+    """Put a lock in the place of the one that is there, whatever that says, which is kept. Raises OSError."""
+    files.replace(path.with_name(_OVERRIDDEN), path.read_bytes(), 0o600)
+    write(path, lock)
+
+
+def go_back(path: Path) -> None:
+    """Let the lock that was overridden be in force again; without one there is none any more. Raises OSError."""
+    overridden = path.with_name(_OVERRIDDEN)
+    if overridden.exists():
+        overridden.replace(path)
+        sync(path.parent)
+    else:
+        remove(path)
+
+
 def remove(path: Path) -> None:
-    """Remove the lock for good; none is no error. Raises OSError."""
+    """Remove the lock for good, and the one that it overrode; none is no error. Raises OSError."""
+    path.with_name(_OVERRIDDEN).unlink(missing_ok=True)
     path.unlink(missing_ok=True)
     if path.parent.is_dir():
         sync(path.parent)

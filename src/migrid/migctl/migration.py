@@ -107,8 +107,7 @@ class Migration:
         with self._locking(override):
             known = service.moves()
             lock = replace(lock, after=known[-1].move if known else "")
-            before = self._lock.read_bytes() if self._lock.exists() else None
-            lock_file.write(self._lock, lock)
+            (lock_file.override if self._lock.exists() else lock_file.write)(self._lock, lock)
             try:
                 started = service.start(
                     options, self._grids.entry(wish.grid).app_config, self._monitor_secrets(wish.grid)
@@ -116,7 +115,7 @@ class Migration:
             except UnreachableError:
                 raise
             except GridError:
-                self._restore(before)
+                lock_file.go_back(self._lock)
                 raise
             lock_file.write(self._lock, replace(lock, move=started.move))
         return started
@@ -216,13 +215,6 @@ class Migration:
                     f" {found.target_app_name}. Follow it, or override its lock if nobody carries it out any more."
                 )
             yield
-
-    def _restore(self, before: bytes | None) -> None:
-        """The lock file as it was."""
-        if before is None:
-            lock_file.remove(self._lock)
-            return
-        files.replace(self._lock, before, 0o600)
 
     @property
     def _lock(self) -> Path:

@@ -96,7 +96,9 @@ class Starting:
         except GridError as error:
             return Decision(Act.RETRY, f"{decision.text} What is left of the move is removed later: {error}")
         if decision.act in (Act.FORGET, Act.DISMISS, Act.DESTROY_SOURCE):
-            lock_file.remove(self._lock)
+            is_source = now.here == Here(lock.source_grid, lock.source_app_name)
+            in_vain = is_source and now.fate in (Fate.NONE, Fate.UNDONE)
+            (lock_file.go_back if in_vain else lock_file.remove)(self._lock)
         return decision
 
     def _write_log(self, lock: LockFile, move: str) -> None:

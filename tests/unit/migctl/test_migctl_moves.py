@@ -152,6 +152,25 @@ def test_a_second_start_needs_to_override(grids: OwnedGrids) -> None:
     assert there.lock
     assert (first != second, there.lock.move) == (True, second)
     assert there.wait("grid-b", second).report
+    assert there.migration.settle().act is Act.DISMISS
+    assert list(there.place.glob("lock*")) == []
+
+
+def test_a_lock_is_back_when_what_overrode_it_came_to_nothing(grids: OwnedGrids) -> None:
+    """The first move may still be under way then."""
+    there = inside(grids, grids.a)
+    first = there.migration.start(migrate(options=LATER)).move
+    kept = there.lock
+    second = there.migration.start(migrate(app="store2", options=LATER), override=True).move
+    there.migration.cancel()
+    there.wait("grid-b", second)
+    assert there.migration.settle().act is Act.DISMISS
+    assert there.lock == kept
+    there.migration.cancel()
+    there.wait("grid-b", first)
+    assert there.migration.settle().act is Act.DISMISS
+    assert list(there.place.glob("lock*")) == []
+    assert grids.runs("shop") == {"grid-a"}
 
 
 def test_of_two_who_start_at_once_one_does(grids: OwnedGrids) -> None:
