@@ -142,8 +142,9 @@ class Target(Protocol):
     def free_bytes(self) -> int:
         """What is free for the trees of applications."""
 
-    def findings(self, application: Application, target_app: str) -> tuple[Finding, ...]:
-        """What this grid says to the arrival: name, ports, disk, networks, images, properties."""
+    def findings(self, engine: EngineInfo, application: Application, target_app: str) -> tuple[Finding, ...]:
+        """What this grid, whose engine was just found to be and have this, says to the arrival: name, volumes,
+        containers' names, networks, images, properties."""
 
     def lock(self, lock: Lock) -> None: ...
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ..application import Application, Container, Finding, HookPoint, Image, Port, Tree, TreeKind
 from ..clock import Clock, SystemClock
 from ..compose.wishes import wishes
-from ..engine import Engine
+from ..engine import Engine, EngineInfo
 from ..errors import BlockedError, EngineError, RightError
 from ..sides import Action, Facts, Forward, Lock, Right
 from ..state import RightRecord, State
@@ -49,8 +49,8 @@ class LocalTarget:
     def free_bytes(self) -> int:
         return self._engine.free_bytes()
 
-    def findings(self, application: Application, target_app: str) -> tuple[Finding, ...]:
-        return findings(self._engine.info(), self._state, application, target_app)
+    def findings(self, engine: EngineInfo, application: Application, target_app: str) -> tuple[Finding, ...]:
+        return findings(engine, self._state, application, target_app)
 
     def lock(self, lock: Lock) -> None:
         app = lock.target_app_name

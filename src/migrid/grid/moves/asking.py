@@ -62,7 +62,7 @@ def findings(
         missing_bytes=sum(image.size for image in missing),
         unreached=_unreached(source, request.target_grid),
     )
-    of_target = target.findings(known.application, request.target_app)
+    of_target = target.findings(known.target.engine, known.application, request.target_app)
     found = (*preflight.preflight(asked), *known.application.findings, *of_target)
     return preflight.with_other_properties(found) if any(item.check == "properties" for item in of_target) else found
 
