@@ -129,6 +129,16 @@ def log_in(page: Page) -> None:
     page.keyboard.press("Enter")
 
 
+def migrate_later(page: Page) -> None:
+    """A migration that stops nothing as long as the test goes on."""
+    page.get_by_label("Migrate", exact=True).check()
+    page.get_by_text("More options").click()
+    page.get_by_label("Or at a time").fill(LATER["at"])
+    page.get_by_role("button", name="Show the plan").click()
+    page.get_by_label("Yes, move shop").check()
+    page.get_by_role("button", name="Move it now").click()
+
+
 @contextmanager
 def caretaker(desk: Desk) -> Iterator[None]:
     """What tidies up beside the page."""
@@ -218,12 +228,7 @@ def test_the_page_goes_on_in_the_monitor_while_the_application_is_stopped(
     page = new_context().new_page()
     page.goto(application.address)
     log_in(page)
-    page.get_by_label("Migrate", exact=True).check()
-    page.get_by_text("More options").click()
-    page.get_by_label("Or at a time").fill(LATER["at"])
-    page.get_by_role("button", name="Show the plan").click()
-    page.get_by_label("Yes, move shop").check()
-    page.get_by_role("button", name="Move it now").click()
+    migrate_later(page)
     expect(page.get_by_role("link", name="Follow it on grid-b")).to_be_visible()
     shot(page, "follow-elsewhere")
     check_page(page)
@@ -286,12 +291,7 @@ def test_a_cancelled_move_an_override_and_a_grid_that_does_not_answer(
     page = new_context().new_page()
     page.goto(application.address)
     log_in(page)
-    page.get_by_label("Migrate", exact=True).check()
-    page.get_by_text("More options").click()
-    page.get_by_label("Or at a time").fill(LATER["at"])
-    page.get_by_role("button", name="Show the plan").click()
-    page.get_by_label("Yes, move shop").check()
-    page.get_by_role("button", name="Move it now").click()
+    migrate_later(page)
 
     second = new_context().new_page()
     second.goto(application.address)
