@@ -67,6 +67,23 @@ def test_a_wrong_password_is_told_and_nothing_more(
     assert problems[0] == problems[1] != []
 
 
+def test_a_session_that_is_ended_from_another_browser_is_over(
+    new_browser: Callable[[str], Browser], dashboard: str, account: None
+) -> None:
+    browser, other = new_browser("mine"), new_browser("lost")
+    for each in (browser, other):
+        assert f"Welcome, {NAME}" in each.send(each.open(dashboard), login=USER, password=PASSWORD).stdout
+    settings = browser.open(dashboard.replace("dashboard.py", "settings.py"))
+    token = re.search(r'name="form_token" value="([0-9a-f]+)"', settings.stdout)
+    assert token, settings.stdout
+    end = dashboard.replace("dashboard.py", "endsessions.py")
+    assert "This browser" in browser.open(end, "--data", f"form_token={token[1]}").stdout
+    deadline = time.monotonic() + 30
+    while 'autocomplete="current-password"' not in other.open(dashboard).stdout:
+        assert time.monotonic() < deadline, "it goes on"
+    assert f"Welcome, {NAME}" in browser.open(dashboard).stdout
+
+
 def test_files_go_up_and_come_down(
     new_browser: Callable[[str], Browser], dashboard: str, account: None, tmp_path: Path, host: Any
 ) -> None:
