@@ -62,8 +62,7 @@ class Soak:
         jar.unlink(missing_ok=True)
         browser = Browser(self.site, jar)
         pages = f"https://{self.site.variables['mig_oidc_fqdn']}/wsgi-bin"
-        browser.send(browser.open(f"{pages}/dashboard.py"), login=USER, password=PASSWORD)
-        page = browser.open(f"{pages}/fileman.py")
+        page = browser.send(browser.open(f"{pages}/fileman.py"), login=USER, password=PASSWORD)
         token = re.search(r'name="form_token" value="([0-9a-f]+)"', page.stdout)
         if not token:
             return page.stdout + page.stderr
