@@ -21,6 +21,7 @@ LOGOUT_TOKEN_SECONDS = 120
 TIMEOUT_SECONDS = 5
 REST_SECONDS = 30
 KEPT_SECONDS = 3600
+_REFUSED = 400
 _SERVER_ERROR = 500
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,11 @@ class Messenger:
     def _send(self, notice: Notice) -> None:
         client = self._provider.clients.get(notice.client_id)
         if client and client.backchannel_logout_uri:
-            _post(client.backchannel_logout_uri, {"logout_token": _logout_token(self._provider, notice)})
+            status = _post(client.backchannel_logout_uri, {"logout_token": _logout_token(self._provider, notice)})
+            if status >= _REFUSED:
+                log.warning(
+                    "client %s refused to be told of a logout: it answered with status %s", client.client_id, status
+                )
 
 
 def _logout_token(provider: Provider, notice: Notice) -> str:
@@ -98,8 +103,8 @@ def _logout_token(provider: Provider, notice: Notice) -> str:
     return provider.keys.sign(claims, "logout+jwt")
 
 
-def _post(uri: str, fields: dict[str, str]) -> None:
-    """Send a form, and follow nothing. Raises OSError or HTTPException when nobody took it."""
+def _post(uri: str, fields: dict[str, str]) -> int:
+    """Send a form, and follow nothing; the HTTP status. Raises OSError or HTTPException when nobody took it."""
     parts = urlsplit(uri)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
@@ -111,3 +116,4 @@ def _post(uri: str, fields: dict[str, str]) -> None:
         connection.close()
     if status >= _SERVER_ERROR:
         raise http.client.HTTPException(f"it answered with status {status}")
+    return status

@@ -56,7 +56,7 @@ def told(site: OpenidSite) -> Iterator[Told]:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             (token,) = parse_qs(body)["logout_token"]
             heard.append({"path": self.path, "header": header_of(token), **site.claims(token)})
-            self.send_response(200)
+            self.send_response(405 if self.path.startswith("/refused") else 200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -257,6 +257,20 @@ def test_a_client_that_is_down_is_asked_now_and_then_and_given_up_in_the_end(
     assert len(site.provider.notices.waiting()) == 3
     site.clock.move(KEPT_SECONDS)
     sweep(site.provider)
+    assert site.provider.notices.waiting() == []
+
+
+def test_a_client_that_refuses_is_not_asked_again(
+    site: OpenidSite, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = str(site.clients[0]["backchannel_logout_uri"]).replace("/callback", "/refused")
+    site.clients = [{**PORTAL, "backchannel_logout_uri": uri}]
+    site.start()
+    site.browser().tokens()
+    site.provider.sessions.end_of_user(ADA)
+    Messenger(site.provider).deliver()
+    assert caplog.messages == ["client portal refused to be told of a logout: it answered with status 405"]
+    assert len(told) == 1
     assert site.provider.notices.waiting() == []
 
 
