@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from .. import files
-from ..grid.errors import GridError, RefusedError, UnknownError
+from ..grid.errors import GridError, RefusedError, UnknownError, UnreachableError
 from ..grid.owners.remote import ADVICE, RemoteService
 from ..grid.owners.service import GridFacts, Service
 from ..grid.peers.channels import Way
@@ -18,6 +19,9 @@ from .errors import MigctlError, PlaceError
 from .grid_info import GridEntry, GridInfo
 
 Answer = TypeVar("Answer")
+
+REST = 5.0
+"""A grid that does not answer is not asked again for so many times as long as it took to find that out."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,25 @@ class Answers(Generic[Answer]):
     silent: Mapping[str, str] = field(default_factory=dict)
 
 
-class Grids:
-    """The grids, by name. Each is asked with its own service."""
+@dataclass(frozen=True)
+class _Silence:
+    """Why a grid did not answer, and until when it is left alone, on the clock of the grids."""
 
-    def __init__(self, info: GridInfo, services: Mapping[str, Service]) -> None:
+    error: UnreachableError
+    until: float
+
+
+class Grids:
+    """The grids, by name. Each is asked with its own service. `clock` gives seconds."""
+
+    def __init__(
+        self, info: GridInfo, services: Mapping[str, Service], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.info = info
         self._services = services
+        self._clock = clock
         self._confirmed: set[str] = set()
+        self._silent: dict[str, _Silence] = {}
 
     def entry(self, grid: str) -> GridEntry:
         """Raises UnknownError."""
@@ -70,9 +86,10 @@ class Grids:
         return self.service(grid)
 
     def ask(self, question: Callable[[str], Answer]) -> Answers[Answer]:
-        """Ask all grids at once."""
+        """Ask all grids at once, but for those that did not answer a while ago: a page that shows them is loaded often,
+        and a host that is off makes each wait for ten seconds."""
         with ThreadPoolExecutor(len(self.info)) as pool:
-            asked = {grid: pool.submit(question, grid) for grid in self.info}
+            asked = {grid: pool.submit(self._ask, question, grid) for grid in self.info}
         said, silent = {}, {}
         for grid, answer in asked.items():
             try:
@@ -80,6 +97,17 @@ class Grids:
             except GridError as error:
                 silent[grid] = str(error)
         return Answers(said, silent)
+
+    def _ask(self, question: Callable[[str], Answer], grid: str) -> Answer:
+        began = self._clock()
+        if (silence := self._silent.get(grid)) and began < silence.until:
+            raise silence.error
+        try:
+            return question(grid)
+        except UnreachableError as error:
+            now = self._clock()
+            self._silent[grid] = _Silence(error, now + REST * (now - began))
+            raise
 
     def find(self, container: str) -> Here:
         """Where the container is: where a grid says that it has it. Raises PlaceError when none does."""

@@ -5,20 +5,25 @@ from __future__ import annotations
 import shutil
 import threading
 from dataclasses import replace
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
-from migctl_rig import CountingClock, Inside, dead_service, inside
-from owned_grids import OwnedGrids
+from migctl_rig import HOST_KEY, CountingClock, Inside, dead_service, inside
+from owned_grids import OwnedGrids, Pipe
 
 from migrid.grid.errors import GridError, LockedError, OptionError, UnknownError, UnreachableError
 from migrid.grid.model.helpers import ModelHelpers
 from migrid.grid.moves.report import Result
+from migrid.grid.owners.remote import ADVICE, RemoteService
 from migrid.grid.sides import Action, Right
+from migrid.grid.state import Peer
 from migrid.migctl import lock_file
 from migrid.migctl.decision import Act
 from migrid.migctl.errors import LockFileError, PlaceError
-from migrid.migctl.grids import Here
+from migrid.migctl.grid_info import Address, GridEntry
+from migrid.migctl.grids import Grids, Here
 from migrid.migctl.lock_file import LockFile
 from migrid.migctl.migration import Wish
 from migrid.migctl.properties import Mode
@@ -331,6 +336,18 @@ def test_target_grids_with_what_they_say(grids: OwnedGrids) -> None:
     (target,) = there.migration.targets()
     assert (target.facts, "does not answer" in target.problem) == (None, True)
     assert "does not answer" in there.migration.history().silent["grid-b"]
+
+
+def test_a_grid_that_is_off_is_left_alone_for_a_while(grids: OwnedGrids, tmp_path: Path) -> None:
+    attempts = tmp_path / "attempts"
+    command = ("sh", "-c", f"echo >> {attempts}; exit 255")
+    service = RemoteService(Pipe("grid-b", Peer("192.0.2.1"), grids.place, ADVICE, command))
+    info = {"grid-b": GridEntry("grid-b", Address("192.0.2.1", 22), HOST_KEY)}
+    seconds = count(step=10)
+    asked = Grids(info, {"grid-b": service}, lambda: float(next(seconds)))
+    for expected in (1, 1, 1, 1, 1, 2):
+        assert "does not answer" in asked.ask(asked.facts).silent["grid-b"]
+        assert len(attempts.read_text()) == expected
 
 
 def test_nothing_is_followed_or_cancelled_without_a_move(grids: OwnedGrids) -> None:

@@ -14,8 +14,8 @@ from .channels import Way, open_channel, write_all
 class Connections:
     """As many connections as there are threads that ask at the same time.
 
-    A verb whose connection broke is asked once more on a new one; then it raises UnreachableError, and trying again
-    later may help.
+    A verb whose connection broke is asked once more on a new one. Where none can be opened UnreachableError is raised,
+    and trying again later may help.
     """
 
     def __init__(self, way: Way, verbs: wire.Verbs) -> None:
@@ -27,8 +27,9 @@ class Connections:
     def ask(self, verb: str, **arguments: Any) -> Any:
         """What the verb gives. Raises the error that it raised there, RefusedError, UnreachableError."""
         line = wire.request(verb, arguments)
+        connection = self._take() or _Connection(self._way)
         try:
-            return self._exchange(self._take() or _Connection(self._way), verb, line)
+            return self._exchange(connection, verb, line)
         except UnreachableError:
             self.close()
             return self._exchange(_Connection(self._way), verb, line)
