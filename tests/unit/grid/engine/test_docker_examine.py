@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from standin import StandIn
 
 from migrid.grid.application import Definition
-from migrid.grid.docker.examine import Examination, absolute_paths, environment_files, written
+from migrid.grid.docker.examine import Examination, absolute_paths, environment_files, overlay_difference, written
 
 SHOP = [captured.container(name) for name in ("shop-db-1", "shop-web-1", "shop-tool")]
 STRANGER = captured.container("shop-db-1", Id="stranger", Name="/backup")
@@ -101,6 +103,36 @@ def test_what_is_no_news(listing: str) -> None:
 
 def test_what_containers_wrote_is_named(tmp_path: Path) -> None:
     assert examined(tmp_path, {"diff": {"output": captured.text("diff.txt")}}) == [("written", "warns")] * 3
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Iterator[Path]:
+    """A mounted overlay, as a container has it, over an image with some files."""
+    directories = {name: tmp_path / name for name in ("lower", "upper", "work", "merged")}
+    for directory in directories.values():
+        directory.mkdir()
+    for name in ("etc/motd", "etc/old", "usr/bin/tool"):
+        (directories["lower"] / name).parent.mkdir(parents=True, exist_ok=True)
+        (directories["lower"] / name).write_text(name)
+    options = ",".join(f"{name}dir={directories[name]}" for name in ("lower", "upper", "work"))
+    mount = ["mount", "-t", "overlay", "overlay", "-o", options, str(directories["merged"])]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"this machine mounts no overlay: {done.stderr.strip()}")
+    yield directories["merged"]
+    subprocess.run(["umount", directories["merged"]], check=True)
+
+
+def test_what_overlay2_keeps_apart_is_not_asked_of_the_engine(tmp_path: Path, overlay: Path) -> None:
+    (overlay / "etc/motd").write_text("changed")
+    (overlay / "etc/old").unlink()
+    (overlay / "srv").mkdir()
+    (overlay / "srv/a b").write_text("new")
+    (overlay / "srv/link").symlink_to("/etc")
+    upper = {"Name": "overlay2", "Data": {"UpperDir": str(tmp_path / "upper")}}
+    assert written(overlay_difference(tmp_path / "upper"), []) == ["/etc/motd", "/srv/a b", "/srv/link"]
+    refused = {"diff": {"errors": "not to be asked", "status": 1}}
+    assert examined(tmp_path, refused, [{**SHOP[0], "GraphDriver": upper}]) == [("written", "warns")]
 
 
 def test_a_container_of_compose_run_ends_with_the_application(tmp_path: Path) -> None:
