@@ -162,6 +162,9 @@ class Target(Protocol):
     def provision(self, application: Application, lock: Lock) -> None:
         """Make the project directory, the volumes and the record of the application; nothing that can run."""
 
+    def stand_by(self, app: str, move: str) -> None:
+        """Be ready to receive soon, so that nobody waits for that later."""
+
     def receive(self, app: str, move: str, channel: Channel) -> Session:
         """A session with the sender at the other end of the channel, into the trees made by `provision`."""
 

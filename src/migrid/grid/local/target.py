@@ -14,7 +14,7 @@ from ..engine import Engine, EngineInfo
 from ..errors import BlockedError, EngineError, RightError
 from ..sides import Action, Facts, Forward, Lock, Right
 from ..state import RightRecord, State
-from ..volumes.client import Channel, Session, Survey
+from ..volumes.client import Channel, Mover, Session, Survey
 from . import arrival, describing, hooks
 from .forwarding import Forwarder, NoForwarder
 from .holding import Hold, NoHold
@@ -96,11 +96,16 @@ class LocalTarget:
             self._landing.check_free(app, lock)
             self._landing.make(application, lock)
 
+    def stand_by(self, app: str, move: str) -> None:
+        self._mover(app, move)
+
     def receive(self, app: str, move: str, channel: Channel) -> Session:
+        return self._mover(app, move).receive(channel, self._state.move_directory(move) / "trees")
+
+    def _mover(self, app: str, move: str) -> Mover:
+        """The one beside the trees that `provision` made."""
         check_lock(self._state, app, move)
-        trees = self._landing.arrival(app, move).trees
-        mover = self._engine.mover(move, trees, writable=True)
-        return mover.receive(channel, self._state.move_directory(move) / "trees")
+        return self._engine.mover(move, self._landing.arrival(app, move).trees, writable=True)
 
     def rehearse(self, app: str, move: str) -> None:
         with self._state.exclusive(app):

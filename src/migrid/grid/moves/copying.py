@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
+from ..at_once import at_once
 from ..errors import GridError
 from ..volumes.client import Channel, Round, Session, Survey, Verification
 from .meter import Meter
@@ -58,6 +60,10 @@ class Copying:
     def _open(self) -> Session:
         if self._session is None:
             run = self._run
-            self._channel = run.source.trees(run.app, run.move)
-            self._session = run.at_target.ask(run.target.receive, run.target_app, run.move, self._channel)
+            opened: Any = at_once((self._open_channel, partial(run.target.stand_by, run.target_app, run.move)))
+            self._session = run.at_target.ask(run.target.receive, run.target_app, run.move, opened[0])
         return self._session
+
+    def _open_channel(self) -> Channel:
+        self._channel = channel = self._run.source.trees(self._run.app, self._run.move)
+        return channel
