@@ -82,6 +82,6 @@ def inside(
     return Inside(migration, place, services)
 
 
-def dead_service(grids: OwnedGrids, name: str) -> RemoteService:
-    """A grid that does not answer: what OpenSSH's client does then."""
-    return RemoteService(Pipe(name, Peer("192.0.2.1"), grids.place, ADVICE, ("sh", "-c", "exit 255")))
+def dead_service(grids: OwnedGrids, name: str, first: str = ":") -> RemoteService:
+    """A grid that does not answer: what OpenSSH's client does then. `first` is run before each time."""
+    return RemoteService(Pipe(name, Peer("192.0.2.1"), grids.place, ADVICE, ("sh", "-c", f"{first}; exit 255")))

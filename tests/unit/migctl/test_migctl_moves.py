@@ -11,14 +11,12 @@ from typing import Any
 
 import pytest
 from migctl_rig import HOST_KEY, CountingClock, Inside, dead_service, inside
-from owned_grids import OwnedGrids, Pipe
+from owned_grids import OwnedGrids
 
 from migrid.grid.errors import GridError, LockedError, OptionError, UnknownError, UnreachableError
 from migrid.grid.model.helpers import ModelHelpers
 from migrid.grid.moves.report import Result
-from migrid.grid.owners.remote import ADVICE, RemoteService
 from migrid.grid.sides import Action, Right
-from migrid.grid.state import Peer
 from migrid.migctl import lock_file
 from migrid.migctl.decision import Act
 from migrid.migctl.errors import LockFileError, PlaceError
@@ -340,8 +338,7 @@ def test_target_grids_with_what_they_say(grids: OwnedGrids) -> None:
 
 def test_a_grid_that_is_off_is_left_alone_for_a_while(grids: OwnedGrids, tmp_path: Path) -> None:
     attempts = tmp_path / "attempts"
-    command = ("sh", "-c", f"echo >> {attempts}; exit 255")
-    service = RemoteService(Pipe("grid-b", Peer("192.0.2.1"), grids.place, ADVICE, command))
+    service = dead_service(grids, "grid-b", first=f"echo >> {attempts}")
     info = {"grid-b": GridEntry("grid-b", Address("192.0.2.1", 22), HOST_KEY)}
     seconds = count(step=10)
     asked = Grids(info, {"grid-b": service}, lambda: float(next(seconds)))
