@@ -11,6 +11,12 @@ from typing import Any
 Answer = subprocess.CompletedProcess[str]
 
 
+def form_token(page: Answer) -> str:
+    """What a form of the portal must hold; empty if the page has none."""
+    found = re.search(r'name="form_token" value="([0-9a-f]+)"', page.stdout)
+    return found[1] if found else ""
+
+
 class Browser:
     """Follows redirects, keeps cookies and sends forms."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Browser
+from browsing import Browser, form_token
 from conftest import PROJECT, Login, run
 
 DEBIAN = "13"
@@ -63,10 +62,10 @@ class Soak:
         browser = Browser(self.site, jar)
         pages = f"https://{self.site.variables['mig_oidc_fqdn']}/wsgi-bin"
         page = browser.send(browser.open(f"{pages}/fileman.py"), login=USER, password=PASSWORD)
-        token = re.search(r'name="form_token" value="([0-9a-f]+)"', page.stdout)
+        token = form_token(page)
         if not token:
             return page.stdout + page.stderr
-        upload = ["--header", f"X-Form-Token: {token[1]}", "--upload-file", str(self.file)]
+        upload = ["--header", f"X-Form-Token: {token}", "--upload-file", str(self.file)]
         browser.open(f"{pages}/upload.py?path=web-{number}&replace=1", *upload)
         return self._compared(browser.open(f"{pages}/cat.py?path=web-{number}", "--output", str(back)), back)
 

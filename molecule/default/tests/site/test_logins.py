@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Browser
+from browsing import Browser, form_token
 from conftest import PASSPHRASE, attempts, certificate_of
 
 USER = "key.user@example.org"
@@ -74,10 +74,10 @@ def test_a_session_that_is_ended_from_another_browser_is_over(
     for each in (browser, other):
         assert f"Welcome, {NAME}" in each.send(each.open(dashboard), login=USER, password=PASSWORD).stdout
     settings = browser.open(dashboard.replace("dashboard.py", "settings.py"))
-    token = re.search(r'name="form_token" value="([0-9a-f]+)"', settings.stdout)
+    token = form_token(settings)
     assert token, settings.stdout
     end = dashboard.replace("dashboard.py", "endsessions.py")
-    assert "This browser" in browser.open(end, "--data", f"form_token={token[1]}").stdout
+    assert "This browser" in browser.open(end, "--data", f"form_token={token}").stdout
     deadline = time.monotonic() + 30
     while 'autocomplete="current-password"' not in other.open(dashboard).stdout:
         assert time.monotonic() < deadline, "it goes on"
@@ -91,12 +91,12 @@ def test_files_go_up_and_come_down(
     browser.send(browser.open(dashboard), login=USER, password=PASSWORD)
     files = dashboard.replace("dashboard.py", "fileman.py")
     page = browser.open(files)
-    token = re.search(r'name="form_token" value="([0-9a-f]+)"', page.stdout)
+    token = form_token(page)
     assert token, page.stdout
     content = tmp_path / "data.bin"
     content.write_bytes(bytes(range(256)) * 20_000)
     upload = files.replace("fileman.py", "upload.py?replace=1")
-    sent = browser.open(upload, "--form", f"form_token={token[1]}", "--form", f"file=@{content}")
+    sent = browser.open(upload, "--form", f"form_token={token}", "--form", f"file=@{content}")
     assert "data.bin is there." in sent.stdout, sent.stdout + sent.stderr
     assert host.check_output(f"stat -c '%U %s' /home/mig/state/user_home/{USER}/data.bin") == f"mig {256 * 20_000}"
     back = tmp_path / "back.bin"
