@@ -34,10 +34,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT / "tests" / "unit" / "ps8"))
+sys.path[:0] = [str(PROJECT / "tests/unit/ps8"), str(PROJECT / "tests/unit")]
 
+from loopback import until  # noqa: E402
 from namespaces import Host, Wire  # noqa: E402
-from switches import PortSwitch, until  # noqa: E402
+from switches import PortSwitch  # noqa: E402
 
 GOAL_THROUGHPUT, GOAL_CONNECTIONS, GOAL_LATENCY = 0.9, 0.7, 0.2
 CLIENTS = 8

@@ -8,7 +8,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from loopback import accepts, free_ports, wait_until
 
 ROLES = Path(__file__).parents[2] / "roles"
 FAMILIES = ("Debian", "RedHat")
@@ -89,29 +89,16 @@ def server(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Server:
     return server
 
 
-def free_port() -> int:
-    with socket.create_server(("", 0)) as free:
-        return int(free.getsockname()[1])
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as attempt:
-        return attempt.connect_ex(("127.0.0.1", port)) == 0
-
-
 @contextmanager
 def serving(server: Server) -> Iterator[tuple[int, int]]:
-    explicit, implicit = free_port(), free_port()
+    explicit, implicit = free_ports(2)
     conf = server.configuration(mig_ftps_ctrl_port=explicit, ftps_implicit_port=implicit)
     with (server.directory / "log").open("w") as log:
         process = subprocess.Popen([proftpd(), "--nodaemon", "--config", str(conf)], stderr=log, stdout=log)
     try:
-        deadline = time.monotonic() + 20
         for port in (explicit, implicit):
-            while not listens(port):
-                assert process.poll() is None, (server.directory / "log").read_text()
-                assert time.monotonic() < deadline, "proftpd does not listen"
-                time.sleep(0.02)
+            wait_until(lambda port=port: process.poll() is not None or accepts(port))
+            assert process.poll() is None, (server.directory / "log").read_text()
         yield explicit, implicit
     finally:
         process.terminate()

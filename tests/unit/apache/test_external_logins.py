@@ -6,7 +6,6 @@ The provider is an independent implementation, as a process of its own.
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from authorities import Authority
 from cryptography.hazmat.primitives.serialization import Encoding
-from loopback import free_ports, wait_until
+from loopback import accepts, free_port, free_ports, wait_until
 
 NAMES = ("cert", "ext-cert", "ext-oidc")
 PAGES = """\
@@ -32,15 +31,10 @@ def create_app():
 """
 
 
-def accepts(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
     """The address of the other provider, which knows everybody by the name that they type."""
-    [port] = free_ports(1)
+    port = free_port()
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port)]
     command += ["--require-registration", "false", "--user-claims", json.dumps({"sub": "ada", "email": "ada@id.test"})]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:

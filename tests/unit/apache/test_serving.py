@@ -14,18 +14,13 @@ from typing import Any
 
 import pytest
 from ansible.template import trust_as_template
-from loopback import free_ports, wait_until
+from loopback import accepts, free_ports, wait_until
 
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
 
 
 def lines_with(mark: str, log: Path) -> list[str]:
     return [line for line in log.read_text().splitlines() if mark in line]
-
-
-def accepts(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Behind(BaseHTTPRequestHandler):

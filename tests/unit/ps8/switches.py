@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from loopback import until
 from namespaces import Host
 from servers import PATIENCE
 
@@ -91,11 +91,3 @@ class PortSwitch:
 
 Start = Callable[..., PortSwitch]
 """Starts one with these properties."""
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for it."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)

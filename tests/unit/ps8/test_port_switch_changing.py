@@ -7,9 +7,10 @@ import signal
 import threading
 from pathlib import Path
 
+from loopback import until
 from namespaces import Host
 from servers import Client
-from switches import Start, until
+from switches import Start
 
 TWO = {
     "out1_protocol": "tcp",

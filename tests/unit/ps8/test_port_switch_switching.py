@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 
+from loopback import until
 from namespaces import Host
 from servers import SILENCE, Client
-from switches import Start, until
+from switches import Start
 
 EXPERIMENTAL = 253
 """A protocol that is neither TCP nor UDP (RFC 3692)."""

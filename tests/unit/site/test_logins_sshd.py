@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from loopback import accepts, free_port, wait_until
 from sample_site import ACCOUNT, SampleSite
 from test_logins import PASSWORD, QUICK_HASH, Door
 from test_reconcile import ADA
@@ -57,8 +56,7 @@ class Server(Door):
     def __init__(self, sample: SampleSite) -> None:
         super().__init__(sample)
         self.root = sample.root
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         for name in ("host_key", "user_key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.root / name], check=True)
         account = f"{LOGIN}:x:{ACCOUNT}:{ACCOUNT}::/:/bin/sh\n"
@@ -77,12 +75,7 @@ class Server(Door):
         assert program, "the tests need sshd: apt-get install openssh-server"
         script = NAMESPACE.format(root=self.root, sshd=program)
         sshd = subprocess.Popen(["unshare", "-m", "sh", "-c", script], stderr=subprocess.DEVNULL)
-        while sshd.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                break
-            except ConnectionRefusedError:
-                time.sleep(0.02)
+        wait_until(lambda: sshd.poll() is not None or accepts(self.port))
         return sshd
 
     def ssh(self, *options: str, password: str = "", login: str = LOGIN) -> bool:

@@ -16,6 +16,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from loopback import free_port
 from sample_site import SampleSite
 
 from migrid.site import status, status_page
@@ -182,8 +183,7 @@ def test_ftps_is_up_when_it_speaks_tls(ftps: int, name: str, up: bool, detail: s
 
 
 def test_the_command_checks_what_the_configuration_switches_on(sample_site: SampleSite, certs: Path, web: int) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        unused = closed.getsockname()[1]
+    unused = free_port()
     sample_site.configure(
         f"certs_path = {certs}\nmigserver_public_url = https://{NAME}:{web}/\nuser_sftp_port = {unused}"
     )

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from loopback import free_port, free_ports, until
 
 SHOP = Path(__file__).parents[4] / "examples" / "applications" / "shop"
 RATE = 100.0
@@ -89,18 +90,6 @@ def serving(shop: Shop, port: int = 0) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return int(listener.getsockname()[1])
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within 10 s"
-        time.sleep(0.005)
 
 
 def acknowledged(running: Any, more: int = 5) -> None:
@@ -191,7 +180,7 @@ def test_a_shop_that_went_back_is_seen(load: ModuleType) -> None:
 
 def test_a_move_is_one_outage(load: ModuleType) -> None:
     """From the first refused request to the first that the other address accepts, although each misses more."""
-    ports = free_port(), free_port()
+    ports = free_ports(2)
     old, new = (f"http://127.0.0.1:{port}" for port in ports)
     first = Shop("one")
     with ExitStack() as servers, load.Load([old, new], RATE) as running:

@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from loopback import free_port
+
 PATIENCE = 20.0
 
 
@@ -69,11 +71,6 @@ def _with_own_run() -> list[str]:
         return []
     script = 'mount -t tmpfs tmpfs /run && mkdir -m 0755 /run/sshd && exec "$@"'
     return ["unshare", "--mount", "sh", "-c", script, "sh"]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def wait_for_banner(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

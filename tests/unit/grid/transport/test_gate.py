@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from gate_host import GateHost
 from gate_process import Sample
-from real_sshd import free_port, make_key
+from loopback import free_port
+from real_sshd import make_key
 from sample_verbs import APP, ARCHIVE, CALLS, LOCK, MOVE, RESULTS
 
 from migrid.grid.errors import EngineError, GridError, LockedError, RefusedError, UnknownError, UnreachableError

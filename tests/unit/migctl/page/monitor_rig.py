@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from loopback import until
 from migctl_rig import Inside, inside
 from owned_grids import OwnedGrids
-from page_browser import LATER, LOGIN, Browser, desk_of, hidden, owner, wait_for
+from page_browser import LATER, LOGIN, Browser, desk_of, hidden, owner
 
 from migrid.grid.model.monitors import ModelMonitors
 from migrid.grid.moves import monitored
@@ -138,7 +139,7 @@ class Monitored:
         command = [sys.executable, "-c", _START, str(state.root), self.move]
         port = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         monitored.tell_place(self.directory, Place("127.0.0.1", int(port)))
-        wait_for(self.answers)
+        until(self.answers)
 
     def answers(self) -> bool:
         try:
@@ -194,7 +195,7 @@ def monitored_move(
     desk = desk_of(there, properties)
     ada = owner(desk) if properties.username else Browser(build(desk))
     made = Monitored(grids, there, ada, ada.start(**LATER, **changes), pair[0])
-    wait_for(made.answers)
+    until(made.answers)
     return made
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import unquote
@@ -123,13 +122,6 @@ def owner(desk: Desk) -> Browser:
 def ended(there: Inside, path: str) -> None:
     """Wait for the end of the move that this page is about."""
     there.wait("grid-b", path.rpartition("/")[2])
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def _no_grids() -> Migration:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from flask.sessions import SecureCookieSessionInterface
+from loopback import until
 from monitor_rig import PAGE_PORT, Answer, Monitored, form_of, make_pair, monitored_move, publish_page
 from owned_grids import OwnedGrids, owned_grids
-from page_browser import LOGIN, Browser, wait_for
+from page_browser import LOGIN, Browser
 
 from migrid.grid.model.forwarder import ModelForwarder
 from migrid.grid.moves import control
@@ -226,7 +227,7 @@ class TestItsLife:
         moved = monitored.there.wait("grid-b", monitored.move)
         assert moved.report
         assert moved.report.result is Result.CANCELLED
-        wait_for(monitored.is_removed)
+        until(monitored.is_removed)
         assert monitored.place == ""
 
     def test_the_page_leads_to_it_while_the_application_is_stopped(
@@ -237,7 +238,7 @@ class TestItsLife:
         (grids.a.engine().place("shop_store") / "new").write_bytes(os.urandom(3 << 20))
         old_address = ModelForwarder(grids.a.state.root / "forwards")
         control.cut_over(monitored.directory, "now")
-        wait_for(lambda: bool(old_address.forwards("shop")))
+        until(lambda: bool(old_address.forwards("shop")))
         [led] = old_address.forwards("shop")
         assert (led.port.host_port, f"{led.address}:{led.target_port}") == (PAGE_PORT, monitored.place)
         assert not grids.runs("shop")
@@ -247,13 +248,13 @@ class TestItsLife:
         assert moved.report
         assert moved.report.result is Result.MIGRATED
         assert old_address.forwards("shop") == moved.report.forwards != (led,)
-        wait_for(monitored.is_removed)
+        until(monitored.is_removed)
 
     def test_what_a_killed_mighelper_left_of_it_is_dismissed(self, grids: OwnedGrids, pair: tuple[Path, Path]) -> None:
         monitored = monitored_move(grids, pair)
         monitored.ada.post(monitored.path)
         monitored.there.wait("grid-b", monitored.move)
-        wait_for(monitored.is_removed)
+        until(monitored.is_removed)
         (monitored.directory / "monitor.json").write_text("{}")
         monitored.there.services["grid-b"].dismiss(monitored.move)
         assert monitored.is_removed()

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from loopback import until
 from migctl_rig import Inside, dead_service, inside
 from monitor_rig import make_pair, monitor_secrets
 from owned_grids import OwnedGrids
-from page_browser import LATER, PASSWORD, desk_of, wait_for
+from page_browser import LATER, PASSWORD, desk_of
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -310,7 +311,7 @@ def test_a_cancelled_move_an_override_and_a_grid_that_does_not_answer(
             expect(each.get_by_text("The move was cancelled. The application is shop on grid-a")).to_be_visible()
         expect(page.get_by_role("heading", name="Report")).to_be_visible()
         shot(page, "cancelled")
-        wait_for(lambda: there.lock is None)
+        until(lambda: there.lock is None)
 
     there.services["grid-b"] = dead_service(grids, "grid-b")
     page.goto(application.address)

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from loopback import until
 from migctl_rig import Inside, dead_service, inside
 from owned_grids import OwnedGrids
-from page_browser import LATER, LOGIN, NOW, SHOP, Browser, browser, desk_of, ended, hidden, owner, text, wait_for
+from page_browser import LATER, LOGIN, NOW, SHOP, Browser, browser, desk_of, ended, hidden, owner, text
 
 from migrid.grid.sides import Action
 from migrid.migctl import lock_file
@@ -235,7 +236,7 @@ class TestAMove:
         assert there.lock
         ada.post(path)
         ended(there, path)
-        wait_for(lambda: there.lock is None)
+        until(lambda: there.lock is None)
         caretaker.end()
         caretaker.join()
 

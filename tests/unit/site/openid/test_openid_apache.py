@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from loopback import accepts, free_port, wait_until
 from openid_site import ADA, PASSWORD, SECRET, THORDIS, Form
 from sample_site import SampleSite
 
@@ -74,24 +73,6 @@ LOADED = (
     *("mpm_event", "authn_core", "authz_core", "authz_user", "ssl", "headers", "proxy", "proxy_http", "dir"),
     *("socache_shmcb", "auth_openidc"),
 )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as opened:
-        return int(opened.getsockname()[1])
-
-
-def accepts(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_until(condition: Callable[[], Any]) -> Any:
-    """Ask until the answer is true; the last answer after 30 seconds."""
-    deadline = time.monotonic() + 30
-    while not (answer := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return answer
 
 
 @contextmanager

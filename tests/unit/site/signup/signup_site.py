@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -13,6 +12,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 from flask import Flask
+from loopback import free_port
 from sample_site import ACCOUNT
 from werkzeug.test import Client, TestResponse
 
@@ -60,8 +60,7 @@ class Mailbox:
     @contextmanager
     def open(self) -> Iterator[None]:
         """Be a mail server on this machine."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         controller = Controller(self, hostname="127.0.0.1", port=port)
         controller.start()
         self.address = f"127.0.0.1:{port}"

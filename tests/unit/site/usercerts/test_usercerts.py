@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from loopback import accepts, free_port, wait_until
 from sample_site import SampleSite
 
 from migrid.provision.authority import Certificates, Policy, Wanted
@@ -200,25 +199,16 @@ class Apache:
     """Apache as a site has it, which asks for certificates of users."""
 
     def __init__(self, root: Path, certs: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.root, self.certs = root, certs
         text = APACHE.format(root=root, certs=certs, port=self.port, modules=MODULES)
         (root / "apache.conf").write_text(text)
 
     def run(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(["apache2", "-DFOREGROUND", "-f", self.root / "apache.conf"])
-        deadline = time.monotonic() + 20
-        while not self._answers():
-            assert process.poll() is None, (self.root / "error.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: process.poll() is not None or accepts(self.port))
+        assert process.poll() is None, (self.root / "error.log").read_text()
         return process
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def curl(self, certificate: Path | None) -> str:
         """What curl gets; nothing when it is refused."""
