@@ -292,31 +292,33 @@ def test_edituser_takes_the_second_factor_away(ada: SampleSite) -> None:
     assert ada.mig(*command, "--comment", "x").stdout.startswith("User Ada Example was changed (comment).")
 
 
-def fail(site: SampleSite, count: int, login: str, address: str) -> None:
-    """Log in with so many wrong passwords."""
+def fail(site: SampleSite, count: int, login: str, address: str, at: float) -> None:
+    """Log in with so many wrong passwords at this time."""
     conf = load(site.conf)
     with as_account(conf):
         for number in range(count):
             attempt = Attempt(Service.SFTP, Method.PASSWORD, login, address)
-            Logins(conf).by_password(attempt, f"Wrong-Pass-{number}")
+            Logins(conf, lambda: at).by_password(attempt, f"Wrong-Pass-{number}")
 
 
 def test_logins_says_who_has_to_wait_until_told_to_forget(ada: SampleSite) -> None:
     assert ada.mig("logins").stdout == "Nobody has to wait.\n"
     assert not (ada.state / "mig_system_run" / "logins.db").exists()
-    fail(ada, 5, "ADA@example.org", "2001:db8::1")
-    fail(ada, 4, "bo\x1b[2J", "192.0.2.1")
+    not_over_while_this_runs = time.time() + 3600
+    fail(ada, 5, "ADA@example.org", "2001:db8::1", not_over_while_this_runs)
+    fail(ada, 4, "bo\x1b[2J", "192.0.2.1", not_over_while_this_runs)
     conf = load(ada.conf)
     with as_account(conf), History(path_of(conf)) as history:
         for number in range(12):
-            history.admit(Guess("cy", f"192.0.2.{number}", "", str(number)), time.time())
+            history.admit(Guess("cy", f"198.51.100.{number}", "", str(number)), not_over_while_this_runs + 10 * number)
     lines = ada.mig("logins").stdout.splitlines()
     assert lines[0].split() == ["Login", "Address", "Wait", "Failures", "Why"]
     assert [line.split()[:2] for line in lines[1:]] == [["cy", "any"], ["ada@example.org", "2001:db8::/64"]]
-    assert lines[1].endswith(" 10        failures of this login from new addresses")
+    assert lines[1].endswith(" 12        failures of this login from new addresses")
     assert lines[2].endswith(" 5         failures of this login from this address")
     assert ada.mig("logins", "--forget", "Ada@example.org").stdout == "5 failures of Ada@example.org forgotten.\n"
-    assert ada.mig("logins", "--forget", "192.0.2.1").stdout == "5 failures of 192.0.2.1 forgotten.\n"
+    assert ada.mig("logins", "--forget", "192.0.2.1").stdout == "4 failures of 192.0.2.1 forgotten.\n"
+    assert ada.mig("logins", "--forget", "cy").stdout == "12 failures of cy forgotten.\n"
     assert ada.mig("logins").stdout == "Nobody has to wait.\n"
 
 

@@ -208,14 +208,14 @@ def test_a_second_factor_is_set_up_used_and_switched_off(fresh: Browser, sample_
     wrong = fresh.post("twofactorconfirm.py", {"code": "000000"})
     assert "The code is wrong." in wrong.text
     step = int(time.time()) // totp.STEP_SECONDS
-    on = fresh.post("twofactorconfirm.py", {"code": totp.code_at(secret, step - 1)})
+    on = fresh.post("twofactorconfirm.py", {"code": totp.code_at(secret, step)})
     assert "you need a code" in fresh.shown_after(on)
     assert opens(sample_site, Service.WEB, PASSWORD) is Reason.CODE_MISSING
     assert opens(sample_site, Service.SFTP, PASSWORD) is Reason.GRANTED
     assert fresh.post("twofactor.py", {}).status_code == 403
 
     assert fresh.post("twofactoroff.py", {"present_password": PASSWORD, "code": "000000"}).status_code == 403
-    off = {"present_password": PASSWORD, "code": totp.code_at(secret, step)}
+    off = {"present_password": PASSWORD, "code": totp.code_at(secret, step + 1)}
     assert "Logins need no code any more." in fresh.shown_after(fresh.post("twofactoroff.py", off))
     assert opens(sample_site, Service.WEB, PASSWORD) is Reason.GRANTED
 
