@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_site import ACCOUNT, SampleSite
 from test_reconcile import ADA, ADA_ID, BO, KEY, Site
@@ -547,7 +547,7 @@ def unescaped(field: str) -> str:
     address=st.text(st.characters(), max_size=40),
     reason=st.sampled_from(Reason),
 )
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 def test_a_line_can_be_read_back_whatever_was_typed(login: str, address: str, reason: Reason) -> None:
     text = audit.line(Attempt(Service.SFTP, Method.PASSWORD, login, address), reason, START)
     assert text[:-1].isprintable()

@@ -148,4 +148,4 @@ class FilesOfAUser(RuleBasedStateMachine):
 
 
 TestFilesOfAUser = FilesOfAUser.TestCase
-TestFilesOfAUser.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestFilesOfAUser.settings = settings(max_examples=25, stateful_step_count=30)
