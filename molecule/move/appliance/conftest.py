@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 pytest.register_assert_rewrite("proof")
@@ -19,6 +19,10 @@ from proof.grids import Grid  # noqa: E402
 from proof.moves import Operator  # noqa: E402
 from proof.owner import Owner  # noqa: E402
 from proof.shop import load  # noqa: E402
+
+PATIENCE = 60_000
+"""Milliseconds, as all times of Playwright: also for a machine that has other work."""
+expect.set_options(timeout=PATIENCE)
 
 NewOwner = Callable[..., Owner]
 
@@ -82,7 +86,7 @@ def new_owner(chromium: Browser) -> Iterator[NewOwner]:
 
     def make(**options: Any) -> Owner:
         context = chromium.new_context(ignore_https_errors=True, **options)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         return Owner(context.new_page())
 

@@ -31,6 +31,9 @@ UNLABELLED = """(fields) => [...document.querySelectorAll(fields)]
     .filter((field) => !field.labels?.length && !field.ariaLabel && !field.textContent.trim())
     .map((field) => field.outerHTML)"""
 TOO_WIDE = "document.scrollingElement.scrollWidth > window.innerWidth"
+PATIENCE = 60_000
+"""Milliseconds, as all times of Playwright: also for a machine that has other work."""
+expect.set_options(timeout=PATIENCE)
 
 NewContext = Callable[..., BrowserContext]
 
@@ -72,7 +75,7 @@ def new_context(chromium: Browser) -> Iterator[NewContext]:
 
     def make(**options: Any) -> BrowserContext:
         context = chromium.new_context(ignore_https_errors=True, **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         context.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
         contexts.append(context)
         return context

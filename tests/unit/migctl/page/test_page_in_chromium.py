@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from loopback import until
+from loopback import free_port, until
 from migctl_rig import Inside, dead_service, inside
 from monitor_rig import make_pair, monitor_secrets
 from owned_grids import OwnedGrids
@@ -32,6 +32,9 @@ UNLABELLED = """(fields) => [...document.querySelectorAll(fields)]
     .filter((field) => !field.labels?.length && !field.ariaLabel && !field.textContent.trim())
     .map((field) => field.outerHTML)"""
 TOO_WIDE = "document.scrollingElement.scrollWidth > window.innerWidth"
+PATIENCE = 60_000
+"""Milliseconds, as all times of Playwright: also for a machine that has other work."""
+expect.set_options(timeout=PATIENCE)
 
 NewContext = Callable[..., BrowserContext]
 
@@ -48,7 +51,7 @@ class Application:
     def __init__(self) -> None:
         self._server: BaseWSGIServer | None = None
         self._thread = threading.Thread()
-        self._port = 0
+        self._port = free_port()
 
     @property
     def address(self) -> str:
@@ -61,7 +64,6 @@ class Application:
         """Let something else answer at this address."""
         self._server = make_server("localhost", self._port, app, threaded=True, request_handler=Quiet)
         self._server.daemon_threads = False  # type: ignore[attr-defined]
-        self._port = self._server.port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
@@ -90,7 +92,7 @@ def new_context(chromium: Browser) -> Iterator[NewContext]:
 
     def make(**options: Any) -> BrowserContext:
         context = chromium.new_context(**options)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         context.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
         contexts.append(context)
         return context
@@ -197,14 +199,14 @@ def test_a_migration_from_the_login_to_the_report(
     move = address.rpartition("/")[2]
 
     application.stop()
-    expect(page.get_by_text("This page does not answer just now")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("This page does not answer just now")).to_be_visible()
     shot(page, "stopped")
     control.cut_over(grids.b.state.move_directory(move), "now")
     there.wait("grid-b", move)
 
     arrived = desk_of(inside(grids, grids.b, "store"))
     application.start(arrived)
-    expect(page.get_by_text("The application has moved: it is store on grid-b now.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("The application has moved: it is store on grid-b now.")).to_be_visible()
     expect(page.get_by_role("heading", name="Report")).to_be_visible()
     expect(page).to_have_url(address)
     shot(page, "report")
@@ -258,7 +260,7 @@ def test_the_page_goes_on_in_the_monitor_while_the_application_is_stopped(
     there.wait("grid-b", move)
     application.start(desk_of(inside(grids, grids.b)))
     for each in (page, other):
-        expect(each.get_by_text("The application has moved: it is shop on grid-b now.")).to_be_visible(timeout=20_000)
+        expect(each.get_by_text("The application has moved: it is shop on grid-b now.")).to_be_visible()
         expect(each.get_by_role("link", name="Earlier moves")).to_be_visible()
         expect(each).to_have_url(address)
 
