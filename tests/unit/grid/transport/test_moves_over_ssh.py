@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +112,15 @@ def _break_connections(ended: threading.Event, killed: list[int]) -> None:
     for _ in range(3):
         if ended.wait(0.7):
             return
-        for client in _clients():
-            os.kill(client, signal.SIGKILL)
-            killed.append(client)
+        for child in _children():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if Path(f"/proc/{child}/comm").read_text().strip() == "ssh":
+                    os.kill(child, signal.SIGKILL)
+                    killed.append(child)
 
 
-def _clients() -> list[int]:
-    children = [
-        int(child) for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()
-    ]
-    return [child for child in children if Path(f"/proc/{child}/comm").read_text().strip() == "ssh"]
+def _children() -> Iterator[int]:
+    """The processes that this one has started, without those that end meanwhile."""
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield from map(int, (task / "children").read_text().split())
