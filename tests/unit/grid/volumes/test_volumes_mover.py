@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from loopback import wait_until
 from volumes_rig import Pair, channels, finish, quiet
 
 from migrid.grid.errors import CopyError, UnreachableError
@@ -32,6 +34,11 @@ class Process:
         return [int(number) for number in listed.split()]
 
 
+def answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
+
+
 @contextmanager
 def started(directory: Path, trees: Path) -> Iterator[Process]:
     directory.mkdir()
@@ -39,8 +46,7 @@ def started(directory: Path, trees: Path) -> Iterator[Process]:
     command = [sys.executable, "-m", "migrid.grid.volumes.mover", "--socket", str(path), "--trees", str(trees)]
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}) as process:
         try:
-            while not path.exists() and process.poll() is None:
-                threading.Event().wait(0.01)
+            wait_until(lambda: process.poll() is not None or answers(path))
             yield Process(path, process)
         finally:
             process.terminate()
