@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from .. import names
+from ..errors import EngineError
 from ..monitors import MODULE
 from ..moves import monitored
 from ..state import State, read_json, write_json
 from . import processes
+
+# Below those that Linux gives to connections: none takes it while the process starts.
+_PORTS = range(10000, 16000)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class ModelMonitors:
 
 
 def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("", 0))
-        return int(listening.getsockname()[1])
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with suppress(OSError), socket.create_server(("", port)):
+            return port
+    raise EngineError(f"No port from {_PORTS.start} to {_PORTS.stop - 1} is free.")
