@@ -78,7 +78,7 @@ class Visitor:
         """A connection that trusts the page's certificate and no other."""
         context = ssl.create_default_context(cafile=str(self.certificate))
         context.check_hostname = False
-        return http.client.HTTPSConnection(self.host, self.port, timeout=10, context=context)
+        return http.client.HTTPSConnection(self.host, self.port, timeout=60, context=context)
 
     def first_event(self, path: str) -> dict[str, Any]:
         """The first of the server-sent events, of which more would come."""

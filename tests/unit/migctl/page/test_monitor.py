@@ -194,7 +194,7 @@ class TestTls:
             for _ in range(5):
                 silent.enter_context(socket.create_connection((ada.host, ada.port)))
             connection = ada.connect()
-            connection.timeout = 3
+            connection.timeout = 8
             connection.request("GET", "/page/static/page.css")
             assert connection.getresponse().status == 200
             connection.close()
