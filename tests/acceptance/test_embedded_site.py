@@ -105,7 +105,8 @@ def test_the_example_application_moves_as_the_end_says(said: str, summary: dict[
     ]
     moved = run(command, cwd=PROJECT)
     assert moved.returncode == 0, moved.stdout[-3000:] + moved.stderr[-3000:]
-    report = json.loads((PROJECT / "build/move.json").read_text())
+    [place] = re.findall(r"The report is in (build/moves/\S+\.json)", moved.stdout)
+    report = json.loads((PROJECT / place).read_text())
     assert (report["result"], report["source_grid"], report["target_grid"]) == ("migrated", here, there)
     assert report["verified"]
     assert place_of_the_shop(addresses) == there

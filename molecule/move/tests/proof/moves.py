@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from typing import Any
 from .grids import BINARIES, PROJECT
 from .waiting import until
 
-REPORT = PROJECT / "build" / "move.json"
+REPORT = re.compile(r"The report is in (build/moves/\S+\.json)")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of the playbook ended. `report` is what it left in build/move.json, empty if nothing."""
+    """How a run of the playbook ended. `report` is what it left in build/moves, empty if nothing."""
 
     status: int
     output: str
@@ -62,8 +63,10 @@ class Run:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the playbook did not end within {seconds:.0f} s:\n{self.output()}") from None
-        report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
-        return Outcome(status, self.output(), report)
+        output = self.output()
+        named = REPORT.search(output)
+        report = json.loads((PROJECT / named[1]).read_text()) if named else {}
+        return Outcome(status, output, report)
 
 
 @dataclass
@@ -86,7 +89,6 @@ class Operator:
         return Run(process, log)
 
     def start_move(self, *flags: str, **options: Any) -> Run:
-        REPORT.unlink(missing_ok=True)
         return self.start("migrate.yml", *flags, **options)
 
     def move(self, *flags: str, **options: Any) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import pytest
 from model_grid import PROJECT, ModelGrid, tiny
 from playing import Inventory
 
-REPORT = PROJECT / "build" / "move.json"
 ASKED = ("action", "app", "source_grid", "target_grid", "target_app")
 FIGURES = ("downtime_seconds", "predicted_downtime_seconds", "bytes_before_stop", "bytes_in_stop", "rounds")
 OUTCOME = ("result", "verified", *FIGURES)
@@ -45,7 +45,9 @@ def test_a_move_with_its_report(inventory: Inventory, grids: tuple[ModelGrid, Mo
     assert second.listed()["tiny2"]["state"] == "running"
     assert "It goes on when this playbook is interrupted." in played.output
     assert "migrate tiny from grid-a to grid-b: migrated" in played.output
-    report = json.loads(REPORT.read_text())
+    [named] = re.findall(r"The report is in (build/moves/\S+\.json)", played.output)
+    report = json.loads((PROJECT / named).read_text())
+    assert report["move"] == Path(named).stem, "another move at the same time has another file"
     assert {*ASKED, *OUTCOME} <= set(report)
     assert (report["app"], report["target_app"], report["result"], report["verified"]) == (
         "tiny",
