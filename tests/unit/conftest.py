@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from ansible.plugins.loader import init_plugin_loader
 from hypothesis import HealthCheck, settings
@@ -15,3 +19,11 @@ settings.load_profile("untimed")
 def ansible_plugins() -> None:
     """Ansible's plugins, which can be made ready once only in a process."""
     init_plugin_loader([])
+
+
+@pytest.fixture(scope="module")
+def open_directory() -> Iterator[Path]:
+    """A directory that other accounts reach, too, unlike those of pytest."""
+    with tempfile.TemporaryDirectory(prefix="migrid-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

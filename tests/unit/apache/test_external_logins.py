@@ -58,11 +58,9 @@ def revocation_list(authority: Authority, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def code(open_directory: Path) -> Path:
     """An installation whose portal tells what it learns of a visitor."""
-    code = tmp_path_factory.mktemp("code")
-    for path in (code, code.parent, code.parent.parent):
-        path.chmod(0o755)
+    code = open_directory / "code"
     subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", code / "venv"], check=True)
     [packages] = (code / "venv/lib").glob("python*/site-packages")
     (packages / "migrid/site").mkdir(parents=True)

@@ -48,12 +48,8 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def site(
-    new_site: Callable[..., Any], people: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
-    code = tmp_path_factory.mktemp("code")
-    for path in (code, code.parent, code.parent.parent):
-        path.chmod(0o755)
+def site(new_site: Callable[..., Any], people: dict[str, Path], open_directory: Path) -> Iterator[Any]:
+    code = open_directory / "code"
     subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", code / "venv"], check=True)
     [packages] = (code / "venv/lib").glob("python*/site-packages")
     (packages / "sample_pages.py").write_text(SAMPLE)

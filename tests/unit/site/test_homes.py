@@ -100,13 +100,11 @@ def test_removal_of_what_is_deeper_than_any_path(homes: Homes, root: Path) -> No
     assert list(root.iterdir()) == []
 
 
-def test_removal_of_what_its_owner_cannot_read(homes: Homes, root: Path) -> None:
+def test_removal_of_what_its_owner_cannot_read(open_directory: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root to act as another account")
-    for path in (root, *root.parents):
-        if path.stat().st_uid == 0 and path.stat().st_mode & 0o005 != 0o005:
-            path.chmod(path.stat().st_mode | 0o005)
-    homes.create(ADA)
+    root = open_directory / "user_home"
+    root.mkdir()
     closed = root / ADA / "closed"
     (closed / "inner").mkdir(parents=True)
     (closed / "inner" / "file").touch()
@@ -117,7 +115,8 @@ def test_removal_of_what_its_owner_cannot_read(homes: Homes, root: Path) -> None
         path.chmod(0)
     os.seteuid(4242)
     try:
-        homes.remove(ADA)
+        with Homes(root, "Welcome\n") as homes:
+            homes.remove(ADA)
     finally:
         os.seteuid(0)
     assert list(root.iterdir()) == []
