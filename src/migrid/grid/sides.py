@@ -156,17 +156,16 @@ class Target(Protocol):
         """Take in the archive of the images that are missing here, and let their references name them. `let_pass` is
         told the size of each piece that has come, and may hold up the next."""
 
-    def survey(self, move: str, trees: Sequence[Tree], channel: Channel) -> Survey:
-        """Ask the sender of these trees at the other end of the channel what there is; nothing stays here."""
+    def survey(self, move: str, trees: Sequence[Tree], open_channel: Callable[[], Channel]) -> Survey:
+        """Ask the sender of these trees at the other end of a channel what there is; nothing stays here. The channel,
+        which the caller closes, is opened while this side gets ready."""
 
     def provision(self, application: Application, lock: Lock) -> None:
         """Make the project directory, the volumes and the record of the application; nothing that can run."""
 
-    def stand_by(self, app: str, move: str) -> None:
-        """Be ready to receive soon, so that nobody waits for that later."""
-
-    def receive(self, app: str, move: str, channel: Channel) -> Session:
-        """A session with the sender at the other end of the channel, into the trees made by `provision`."""
+    def receive(self, app: str, move: str, open_channel: Callable[[], Channel]) -> Session:
+        """A session with the sender at the other end of a channel, into the trees made by `provision`. The channel,
+        which the caller closes, is opened while this side gets ready."""
 
     def rehearse(self, app: str, move: str) -> None:
         """Ask Compose whether what has arrived can be started here. Raises DefinitionError, BlockedError."""

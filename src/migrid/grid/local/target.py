@@ -6,15 +6,19 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from ..application import Application, Container, Finding, HookPoint, Image, Port, Tree, TreeKind
+from ..at_once import at_once
 from ..clock import Clock, SystemClock
 from ..compose.wishes import wishes
 from ..engine import Engine, EngineInfo
 from ..errors import BlockedError, EngineError, RightError
 from ..sides import Action, Facts, Forward, Lock, Right
 from ..state import RightRecord, State
-from ..volumes.client import Channel, Mover, Session, Survey
+from ..volumes.client import Channel, Session, Survey
 from . import arrival, describing, hooks
 from .forwarding import Forwarder, NoForwarder
 from .holding import Hold, NoHold
@@ -73,14 +77,14 @@ class LocalTarget:
             self._engine.load_images(stream)
         self._landing.name_images(images)
 
-    def survey(self, move: str, trees: Sequence[Tree], channel: Channel) -> Survey:
+    def survey(self, move: str, trees: Sequence[Tree], open_channel: Callable[[], Channel]) -> Survey:
         """A session needs trees of the same names; empty ones will do."""
         directory = self._state.move_directory(move) / "survey"
         places = [Tree(tree.name, TreeKind.DIRECTORY, str(directory / "trees" / tree.name)) for tree in trees]
         try:
             for place in places:
                 self._engine.make_tree(place)
-            session = self._engine.mover(move, places, writable=True).receive(channel, directory / "state")
+            session = self._session(move, places, open_channel, directory / "state")
             try:
                 return session.survey()
             finally:
@@ -96,16 +100,17 @@ class LocalTarget:
             self._landing.check_free(app, lock)
             self._landing.make(application, lock)
 
-    def stand_by(self, app: str, move: str) -> None:
-        self._mover(app, move)
-
-    def receive(self, app: str, move: str, channel: Channel) -> Session:
-        return self._mover(app, move).receive(channel, self._state.move_directory(move) / "trees")
-
-    def _mover(self, app: str, move: str) -> Mover:
-        """The one beside the trees that `provision` made."""
+    def receive(self, app: str, move: str, open_channel: Callable[[], Channel]) -> Session:
         check_lock(self._state, app, move)
-        return self._engine.mover(move, self._landing.arrival(app, move).trees, writable=True)
+        trees = self._landing.arrival(app, move).trees
+        return self._session(move, trees, open_channel, self._state.move_directory(move) / "trees")
+
+    def _session(self, move: str, trees: Sequence[Tree], open_channel: Callable[[], Channel], state: Path) -> Session:
+        """The mover of the source starts, behind the channel, while the one beside these trees does."""
+        ready: Any = at_once((partial(self._engine.mover, move, trees, writable=True), open_channel))
+        mover, channel = ready
+        session: Session = mover.receive(channel, state)
+        return session
 
     def rehearse(self, app: str, move: str) -> None:
         with self._state.exclusive(app):

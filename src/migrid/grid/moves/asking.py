@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +14,7 @@ from ..clock import Clock
 from ..errors import BlockedError, GridError, LockedError
 from ..local.owning import check_owner
 from ..sides import PLAN_LEASE, Facts, Lock, Source, Target
-from ..volumes.client import Survey
+from ..volumes.client import Channel, Survey
 from . import plan, preflight
 from .request import Request
 from .run import Known, lock_of
@@ -95,11 +96,12 @@ def _survey(
         level = Level.WARNS if request.override_lock else Level.BLOCKS
         return None, [Finding("lock", level, str(error))]
     try:
-        channel = source.trees(request.app, lock.move)
-        try:
-            return target.survey(lock.move, known.application.trees, channel), []
-        finally:
-            channel.close()
+        with ExitStack() as opened:
+
+            def open_channel() -> Channel:
+                return opened.enter_context(closing(source.trees(request.app, lock.move)))
+
+            return target.survey(lock.move, known.application.trees, open_channel), []
     finally:
         source.finish(request.app, lock.move)
 

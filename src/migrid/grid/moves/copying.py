@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ..at_once import at_once
 from ..errors import GridError
 from ..volumes.client import Channel, Round, Session, Survey, Verification
 from .meter import Meter
@@ -60,8 +58,7 @@ class Copying:
     def _open(self) -> Session:
         if self._session is None:
             run = self._run
-            opened: Any = at_once((self._open_channel, partial(run.target.stand_by, run.target_app, run.move)))
-            self._session = run.at_target.ask(run.target.receive, run.target_app, run.move, opened[0])
+            self._session = run.target.receive(run.target_app, run.move, self._open_channel)
         return self._session
 
     def _open_channel(self) -> Channel:
