@@ -302,8 +302,12 @@ def _prepare(connection: sqlite3.Connection) -> None:
             if not _version(connection):
                 for statement in _SCHEMA:
                     connection.execute(statement)
-                connection.execute("INSERT INTO tag_key VALUES (?)", (os.urandom(32),))
+                connection.execute("INSERT INTO tag_key VALUES (?)", (_new_key(),))
                 connection.execute("INSERT INTO sqlite_sequence VALUES ('failures', ?)", (time.time_ns(),))
+
+
+def _new_key() -> bytes:
+    return os.urandom(32)
 
 
 def _version(connection: sqlite3.Connection) -> int:
