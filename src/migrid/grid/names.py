@@ -54,5 +54,7 @@ def made_at(move: str) -> float:
 
 
 def new_move() -> str:
-    """A new name of a move: its time in UTC and 8 random hexadecimal digits."""
-    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
+    """A new name of a move: its time in UTC to the second, 4 hexadecimal digits for the part of the second, by which
+    names come in the order of their moves, and 4 random ones."""
+    now = time.time()
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{int(now % 1 * 0x10000):04x}{secrets.token_hex(2)}"
