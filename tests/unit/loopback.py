@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 # Below what Linux gives to connections and to servers that ask for any port (net.ipv4.ip_local_port_range): nothing
@@ -47,6 +49,13 @@ def wait_until(condition: Callable[[], Any]) -> Any:
     while not (answer := condition()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return answer
+
+
+def wait_for_server(process: subprocess.Popen[Any], port: int, log: Path) -> None:
+    """Wait until the program accepts connections; when it ends or never does, its log is the error."""
+    listens = wait_until(lambda: process.poll() is not None or accepts(port))
+    assert listens, log.read_text()
+    assert process.poll() is None, log.read_text()
 
 
 def until(condition: Callable[[], object]) -> None:

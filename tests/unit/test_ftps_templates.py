@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from loopback import accepts, free_ports, wait_until
+from loopback import free_ports, wait_for_server
 
 ROLES = Path(__file__).parents[2] / "roles"
 FAMILIES = ("Debian", "RedHat")
@@ -97,8 +97,7 @@ def serving(server: Server) -> Iterator[tuple[int, int]]:
         process = subprocess.Popen([proftpd(), "--nodaemon", "--config", str(conf)], stderr=log, stdout=log)
     try:
         for port in (explicit, implicit):
-            wait_until(lambda port=port: process.poll() is not None or accepts(port))
-            assert process.poll() is None, (server.directory / "log").read_text()
+            wait_for_server(process, port, server.directory / "log")
         yield explicit, implicit
     finally:
         process.terminate()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible.template import trust_as_template
-from loopback import accepts, free_ports, wait_until
+from loopback import free_ports, wait_for_server, wait_until
 
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
 
@@ -72,8 +72,7 @@ def site(behind: int, new_site: Callable[..., Any]) -> Iterator[Any]:
     make_content(site.root / "state")
     server = subprocess.Popen(["apache2", "-d", str(site.set), "-f", "MiG.conf", "-D", "FOREGROUND"])
     try:
-        wait_until(lambda: server.poll() is not None or accepts(https))
-        assert server.poll() is None, (site.root / "error.log").read_text()
+        wait_for_server(server, https, site.root / "error.log")
         yield site
     finally:
         server.terminate()

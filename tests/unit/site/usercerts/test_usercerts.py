@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from loopback import accepts, free_port, wait_until
+from loopback import free_port, wait_for_server
 from sample_site import SampleSite
 
 from migrid.provision.authority import Certificates, Policy, Wanted
@@ -206,8 +206,7 @@ class Apache:
 
     def run(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(["apache2", "-DFOREGROUND", "-f", self.root / "apache.conf"])
-        wait_until(lambda: process.poll() is not None or accepts(self.port))
-        assert process.poll() is None, (self.root / "error.log").read_text()
+        wait_for_server(process, self.port, self.root / "error.log")
         return process
 
     def curl(self, certificate: Path | None) -> str:
